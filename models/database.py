@@ -1,0 +1,113 @@
+"""The connection to PostgreSQL: one pool, its codecs, and the durability it must have.
+
+Owns how rows travel. Owns no SQL of the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Self, TypeVar
+
+import asyncpg
+from tortoise.context import TortoiseContext
+from tortoise.models import Model
+
+M = TypeVar("M", bound=Model)
+
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+"""After any of these a statement may or may not have been committed."""
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot keep the ledger's promises; the message says why and what to do."""
+
+
+class Database:
+    """A pool of connections that read and write the ledger's types."""
+
+    def __init__(self, dsn: str, pool: asyncpg.Pool, orm: TortoiseContext) -> None:
+        self.dsn = dsn
+        self.pool = pool
+        self._orm = orm
+
+    @classmethod
+    async def connect(cls, dsn: str, pool_size: int = 10) -> Self:
+        """Open a pool of up to `pool_size` connections, with one standing."""
+        pool = await asyncpg.create_pool(
+            dsn, min_size=1, max_size=pool_size, init=_set_codecs, command_timeout=30
+        )
+        orm = TortoiseContext()
+        with orm:  # models are bound to their tables while the context is current
+            await orm.init(config=orm_config(dsn))
+        return cls(dsn, pool, orm)
+
+    async def close(self) -> None:
+        await self._orm.close_connections()
+        await self.pool.close()
+
+    async def rows(self, model: type[M], **where: Any) -> list[M]:
+        """The rows of a Tortoise model, by equality of the named columns."""
+        with self._orm:  # held while the query is built and never across an await: tasks share it
+            query = model.filter(**where).using_db(self._orm.connections.get("default"))
+        return await query
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        return await self.pool.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        return await self.pool.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        return await self.pool.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        return await self.pool.execute(sql, *args)
+
+    async def refuse_unless_durable(self) -> None:
+        """Check that an acknowledged line survives a crash of the database's machine.
+
+        Raises: DatabaseUnusable where fsync, full_page_writes or synchronous_commit is off.
+        """
+        off = [
+            name
+            for name in ("fsync", "full_page_writes", "synchronous_commit")
+            if await self.fetchval("select current_setting($1)", name) == "off"
+        ]
+        if off:
+            raise DatabaseUnusable(
+                f"The database runs with {', '.join(off)} off, so acknowledged lines could be lost. "
+                "Turn it on, or set USAGE_FEED_REQUIRE_DURABLE_DATABASE=false to accept that."
+            )
+
+
+def orm_config(dsn: str) -> dict[str, Any]:
+    """Tortoise's configuration, with a small pool: the hot paths do not go through it."""
+    rest = dsn.split("://", 1)[1]
+    separator = "&" if "?" in rest else "?"
+    return {
+        "connections": {"default": f"asyncpg://{rest}{separator}minsize=1&maxsize=2"},
+        "apps": {"models": {"models": ["models.tables"], "migrations": "models.migrations"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+async def _set_codecs(connection: asyncpg.Connection) -> None:
+    # Binary, because only binary codecs apply inside the composite types that `book` takes and returns.
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + json.dumps(value, ensure_ascii=False).encode(),
+        decoder=lambda data: json.loads(data[1:]),
+    )

@@ -1,0 +1,280 @@
+"""What a writer asks of the ledger, one value per intent, and the hash that makes a retry the same answer.
+
+Owns the shapes, the bounds of every field and the canonical form of an input. Owns no decision: those are
+the database's (`sql/book.sql`) and the rule's (`refund_rule`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from models.outcomes import InvalidInput
+from models.records import CREDITS_MAX, JobStatus
+from models.refund_rule import Ruling
+from models.validation import (
+    check_choice,
+    check_instant,
+    check_metadata,
+    check_range,
+    check_text,
+    check_time_zone,
+)
+
+KEY_LENGTH_MAX = 255
+NAME_LENGTH_MAX = 200
+DETAIL_LENGTH_MAX = 2_000
+CODE_LENGTH_MAX = 100
+SCALE_MAX = 12
+DEADLINE_SECONDS_MAX = 366 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One thing to do to one account, named by its writer's idempotency key."""
+
+    operation: ClassVar[str]
+
+    account_id: int
+    idempotency_key: str
+    occurred_at: datetime | None = None
+    recorded_at: datetime | None = None
+
+    def problem(self) -> InvalidInput | None:
+        """The first field that is out of bounds, or None."""
+        return next((p for p in self.problems() if p is not None), None)
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            check_text("idempotencyKey", self.idempotency_key, KEY_LENGTH_MAX),
+            check_instant("occurredAt", self.occurred_at),
+            check_instant("recordedAt", self.recorded_at),
+        ]
+
+    def canonical_hash(self) -> bytes:
+        """SHA-256 over the operation and its input: absent equals null, keys sorted, instants in UTC."""
+        given = {
+            f.name: _canonical(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if f.name not in _NOT_HASHED and getattr(self, f.name) is not None
+        }
+        text = json.dumps([self.operation, given], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).digest()
+
+
+_NOT_HASHED = frozenset({"account_id", "idempotency_key", "author", "ruling"})
+
+
+def _canonical(value: Any) -> Any:
+    return (
+        value.astimezone(UTC).isoformat(timespec="microseconds")
+        if isinstance(value, datetime)
+        else value
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantCredits(Intent):
+    operation = "GRANT"
+
+    amount: int
+    reason_code: str
+    detail: str | None = None
+    metadata: Any = None
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            *Intent.problems(self),
+            check_range("amount", self.amount, 1, CREDITS_MAX),
+            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
+            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
+            check_metadata("metadata", self.metadata),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCharge(Intent):
+    operation = "CHARGE"
+
+    amount: int
+    reason_code: str = "USAGE_CHARGE"
+    detail: str | None = None
+    campaign: str | None = None
+    metadata: Any = None
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            *Intent.problems(self),
+            check_range("amount", self.amount, 1, CREDITS_MAX),
+            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
+            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
+            check_text("campaign", self.campaign, NAME_LENGTH_MAX),
+            check_metadata("metadata", self.metadata),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundCharge(Intent):
+    """`amount` None: all that is left of the charge."""
+
+    operation = "REFUND"
+
+    charge_seq: int
+    amount: int | None
+    reason_code: str
+    detail: str | None = None
+    metadata: Any = None
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            *Intent.problems(self),
+            check_range("amount", self.amount, 1, CREDITS_MAX),
+            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
+            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
+            check_metadata("metadata", self.metadata),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustBalance(Intent):
+    """`amount` is signed and not 0. `author` is whoever the credential says, so no part of the input."""
+
+    operation = "ADJUSTMENT"
+
+    amount: int
+    reason_code: str
+    note: str
+    author: str
+    corrects_seq: int | None = None
+    metadata: Any = None
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            *Intent.problems(self),
+            check_range("amount", self.amount, -CREDITS_MAX, CREDITS_MAX),
+            InvalidInput(field="amount", message="amount must not be 0.")
+            if self.amount == 0
+            else None,
+            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
+            check_text("note", self.note, DETAIL_LENGTH_MAX),
+            check_metadata("metadata", self.metadata),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartJob(Intent):
+    operation = "START_JOB"
+
+    key: str
+    job_operation: str
+    amount: int
+    deadline_seconds: int
+    detail: str | None = None
+    campaign: str | None = None
+    metadata: Any = None
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            *Intent.problems(self),
+            check_text("key", self.key, KEY_LENGTH_MAX),
+            check_text("operation", self.job_operation, NAME_LENGTH_MAX),
+            check_range("amount", self.amount, 1, CREDITS_MAX),
+            check_range("deadlineSeconds", self.deadline_seconds, 1, DEADLINE_SECONDS_MAX),
+            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
+            check_text("campaign", self.campaign, NAME_LENGTH_MAX),
+            check_metadata("metadata", self.metadata),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishJob(Intent):
+    """`done` of `total` parts were delivered: with PARTIAL, and with CANCELLED once running.
+
+    `ruling` is what the refund rule says of this outcome; the writer sets it.
+    """
+
+    operation = "FINISH_JOB"
+
+    key: str
+    status: JobStatus
+    reason_code: str | None = None
+    detail: str | None = None
+    done: int | None = None
+    total: int | None = None
+    ruling: Ruling | None = field(default=None, repr=False)
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            *Intent.problems(self),
+            check_text("key", self.key, KEY_LENGTH_MAX),
+            check_choice("status", self.status, _REPORTABLE),
+            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
+            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
+            check_range("total", self.total, 1, 2**31 - 1),
+            check_range("done", self.done, 0, 2**31 - 1 if self.total is None else self.total),
+            self._parts_problem(),
+        ]
+
+    def _parts_problem(self) -> InvalidInput | None:
+        missing = "done" if self.done is None else "total" if self.total is None else None
+        given = "done" if self.done is not None else "total" if self.total is not None else None
+        if self.status is JobStatus.PARTIAL and missing:
+            return InvalidInput(
+                field=missing,
+                message=f"{missing} is needed with PARTIAL: done and total say how much was delivered.",
+            )
+        if self.status is JobStatus.CANCELLED and missing and given:
+            return InvalidInput(
+                field=missing,
+                message="done and total go together: give both, or neither for a job cancelled while queued.",
+            )
+        if self.status in (JobStatus.SUCCEEDED, JobStatus.FAILED) and given:
+            return InvalidInput(
+                field=given, message=f"{given} goes with PARTIAL and CANCELLED only."
+            )
+        return None
+
+
+_REPORTABLE = (JobStatus.SUCCEEDED, JobStatus.PARTIAL, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireJob(Intent):
+    """The sweep's intent: the job's deadline has passed with no report. Binds no idempotency key."""
+
+    operation = "EXPIRE_JOB"
+
+    idempotency_key: str = ""
+    charge_seq: int
+    ruling: Ruling
+
+    def problems(self) -> list[InvalidInput | None]:
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccount(Intent):
+    """The account's key is its idempotency key; it has no id yet."""
+
+    operation = "OPEN_ACCOUNT"
+
+    account_id: int = 0
+    name: str
+    unit: str = "credits"
+    scale: int = 0
+    time_zone: str = "UTC"
+    overdraft_limit: int = 0
+
+    def problems(self) -> list[InvalidInput | None]:
+        return [
+            check_text("key", self.idempotency_key, KEY_LENGTH_MAX),
+            check_text("name", self.name, NAME_LENGTH_MAX),
+            check_text("unit", self.unit, 50),
+            check_range("scale", self.scale, 0, SCALE_MAX),
+            check_time_zone("timeZone", self.time_zone),
+            check_range("overdraftLimit", self.overdraft_limit, 0, CREDITS_MAX),
+        ]

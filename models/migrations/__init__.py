@@ -1,0 +1,1 @@
+"""Migrations, in order. What has been released is never edited."""

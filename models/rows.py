@@ -1,0 +1,115 @@
+"""How the ledger's rows become its nouns.
+
+Owns the column lists that every reader selects and the one mapping from a row to a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.records import (
+    Account,
+    Entry,
+    EntryKind,
+    Fault,
+    Job,
+    JobStatus,
+    Reason,
+    RefundDecision,
+    Totals,
+)
+
+Row = Mapping[str, Any]
+Ref = tuple[int, int]
+"""An entry, or a job by its charge: (account id, seq)."""
+
+ACCOUNT = (
+    "a.id, a.key, a.name, a.unit, a.scale, a.time_zone, a.overdraft_limit, a.balance, a.last_seq"
+)
+
+ENTRY = (
+    "e.account_id, e.seq, e.kind, e.amount, e.balance_after, e.granted_after, e.charged_after, e.refunded_after, "
+    "e.adjusted_after, e.detail, e.campaign, e.charge_seq, e.job_seq, e.corrects_seq, e.rule, e.author, e.note, "
+    "e.occurred_at, e.recorded_at, e.metadata, e.reason_code, r.kind as reason_kind, r.title, r.fault"
+)
+"""To select from `entry e join reason r on r.code = e.reason_code`."""
+
+JOB = (
+    "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, j.deadline_at, "
+    "j.finished_at, j.decision_code, j.decision_detail, j.decision_refunded, j.decision_rule, "
+    "r.kind as reason_kind, r.title, r.fault"
+)
+"""To select from `job j left join reason r on r.code = j.decision_code`."""
+
+
+def reason_of(code: str, row: Row) -> Reason:
+    return Reason(code=code, kind=row["reason_kind"], title=row["title"], fault=Fault(row["fault"]))
+
+
+def totals_after(row: Row) -> Totals:
+    return Totals(
+        row["granted_after"], row["charged_after"], row["refunded_after"], row["adjusted_after"]
+    )
+
+
+def account_of(row: Row) -> Account:
+    return Account(
+        id=row["id"],
+        key=row["key"],
+        name=row["name"],
+        unit=row["unit"],
+        scale=row["scale"],
+        time_zone=row["time_zone"],
+        overdraft_limit=row["overdraft_limit"],
+        balance=row["balance"],
+        last_seq=row["last_seq"],
+    )
+
+
+def entry_of(row: Row, reason: Reason | None = None) -> Entry:
+    """Map a row of `ENTRY`, or a bare row of the table whose `reason` is known otherwise."""
+    return Entry(
+        account_id=row["account_id"],
+        seq=row["seq"],
+        kind=EntryKind(row["kind"]),
+        amount=row["amount"],
+        balance_after=row["balance_after"],
+        totals_after=totals_after(row),
+        reason=reason or reason_of(row["reason_code"], row),
+        detail=row["detail"],
+        campaign=row["campaign"],
+        charge_seq=row["charge_seq"],
+        job_seq=row["job_seq"],
+        corrects_seq=row["corrects_seq"],
+        rule=row["rule"],
+        author=row["author"],
+        note=row["note"],
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        metadata=row["metadata"],
+    )
+
+
+def job_of(row: Row, reason: Reason | None = None) -> Job:
+    """Map a row of `JOB`, or a bare row of the table whose decision's `reason` is known otherwise."""
+    decision = None
+    if row["decision_code"] is not None:
+        decision = RefundDecision(
+            refunded=row["decision_refunded"],
+            reason=reason or reason_of(row["decision_code"], row),
+            detail=row["decision_detail"],
+            rule=row["decision_rule"],
+        )
+    return Job(
+        account_id=row["account_id"],
+        charge_seq=row["charge_seq"],
+        key=row["key"],
+        operation=row["operation"],
+        campaign=row["campaign"],
+        status=JobStatus(row["status"]),
+        started_at=row["started_at"],
+        deadline_at=row["deadline_at"],
+        finished_at=row["finished_at"],
+        decision=decision,
+    )

@@ -1,0 +1,48 @@
+"""Jobs whose deadline has passed with no report.
+
+Owns finding them and the intents that end them; the writer and the rule decide. Safe on every instance at once: whoever
+locks the job first ends it, and the others find it ended.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from models.database import Database
+from models.intents import ExpireJob
+from models.outcomes import Done, JobAlreadyFinished, JobNotFound
+from models.reasons import Catalogue
+from models.records import JobStatus
+from models.refund_rule import default_code, rule
+from models.writer import Writer
+
+BATCH = 500
+
+log = structlog.get_logger(__name__)
+
+
+async def sweep(db: Database, catalogue: Catalogue, writer: Writer) -> int:
+    """End the jobs that are due, at most `BATCH`; the number found, so that a full batch is followed by another."""
+    due = await db.fetch(
+        "select account_id, charge_seq from job where status = 'RUNNING' and due_at <= clock_timestamp() "
+        "order by due_at limit $1",
+        BATCH,
+    )
+    if not due:
+        return 0
+    reason = await catalogue.get(default_code(JobStatus.EXPIRED, None))
+    assert reason is not None, "the migration seeds WORKER_LOST"
+    ruling = rule(JobStatus.EXPIRED, reason, None, None)
+    assert ruling is not None, "an expired job is always owed its charge"
+    outcomes = await writer.book_many(
+        [
+            ExpireJob(account_id=row["account_id"], charge_seq=row["charge_seq"], ruling=ruling)
+            for row in due
+        ]
+    )
+    for row, outcome in zip(due, outcomes, strict=True):
+        if not isinstance(outcome, Done | JobAlreadyFinished | JobNotFound):
+            log.error(
+                "a due job could not be ended", job=tuple(row), outcome=type(outcome).__name__
+            )
+    return len(due)

@@ -1,0 +1,181 @@
+"""The writer: the only way a line is made.
+
+Owns the queue of intents and the one call of the database's `book`. Intents that arrive while a call is under way
+form the next one, so many writers share a commit and one alone never waits. The decisions are the database's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import asyncpg
+import structlog
+
+from models.database import CONNECTION_LOST, Database
+from models.intents import FinishJob, Intent
+from models.outcomes import InvalidInput, Outcome, OutcomeUnknown, UnknownReason
+from models.reasons import Catalogue
+from models.refund_rule import default_code, rule
+from models.wire import decode, encode
+
+BATCH_MAX = 1_000
+_BOOK = "select * from book($1::intent[])"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    intent: Intent
+    answer: asyncio.Future[Outcome]
+
+
+class Writer:
+    """Books intents against one database.
+
+    `on_committed` hears the ids of the accounts that got a line, after each commit: a bell that does not live
+    in the database is rung there.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        catalogue: Catalogue,
+        on_committed: Callable[[list[int]], None] | None = None,
+    ) -> None:
+        self._db = db
+        self._catalogue = catalogue
+        self._on_committed = on_committed
+        self._queue: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._closing = False
+
+    async def book(self, intent: Intent) -> Outcome:
+        """Book one intent.
+
+        Guarantees: a refusal moved nothing. A retry with the same key and input is the same answer.
+        """
+        (outcome,) = await self.book_many([intent])
+        return outcome
+
+    async def book_many(self, intents: Sequence[Intent]) -> list[Outcome]:
+        """Book intents in order, each on its own: one refused does not spoil its neighbours."""
+        prepared = [await self._prepare(intent) for intent in intents]
+        waiting: list[_Waiting] = []
+        answers: list[asyncio.Future[Outcome]] = []
+        for one in prepared:
+            answer = asyncio.get_running_loop().create_future()
+            answers.append(answer)
+            if isinstance(one, Intent):
+                waiting.append(_Waiting(one, answer))
+            else:
+                answer.set_result(one)
+        if waiting:
+            if self._closing:
+                raise RuntimeError("the writer is closed")
+            self._queue.extend(waiting)
+            self._arrived.set()
+            if self._worker is None:
+                self._worker = asyncio.create_task(self._work(), name="writer")
+        return [await answer for answer in answers]
+
+    async def close(self) -> None:
+        """Book what has arrived, then stop."""
+        self._closing = True
+        self._arrived.set()
+        if self._worker:
+            await self._worker
+
+    async def _prepare(self, intent: Intent) -> Intent | Outcome:
+        problem = intent.problem()
+        if problem:
+            return problem
+        if isinstance(intent, FinishJob) and intent.ruling is None:
+            return await self._ruled(intent)
+        return intent
+
+    async def _ruled(self, intent: FinishJob) -> FinishJob | Outcome:
+        code = intent.reason_code or default_code(intent.status, intent.done)
+        reason = await self._catalogue.get(code)
+        if reason is None:
+            return UnknownReason(code=code)
+        ruling = rule(intent.status, reason, intent.done, intent.total)
+        if ruling is None:
+            return InvalidInput(
+                field="reasonCode", message=f"{code} is no reason for a job to end {intent.status}."
+            )
+        return replace(intent, ruling=ruling)
+
+    async def _work(self) -> None:
+        while self._queue or not self._closing:
+            if not self._queue:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
+            try:
+                await self._commit(batch)
+            except Exception:
+                log.exception("a batch could not be booked", intents=len(batch))
+                _answer_unknown(batch)
+            except asyncio.CancelledError:
+                _answer_unknown(batch + self._queue)
+                raise
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        # The database decides in array order; grouped by account it also inserts all lines at once.
+        batch.sort(key=lambda waiting: waiting.intent.account_id)
+        try:
+            rows = await self._call([waiting.intent for waiting in batch])
+        except CONNECTION_LOST as lost:
+            log.warning(
+                "the connection was lost while booking", intents=len(batch), error=repr(lost)
+            )
+            _answer_unknown(batch)
+            return
+        except asyncpg.PostgresError as refused:
+            if len(batch) == 1:
+                log.error(
+                    "an intent could not be booked",
+                    operation=batch[0].intent.operation,
+                    error=repr(refused),
+                )
+                _answer_unknown(batch)
+                return
+            log.warning(
+                "a batch failed and is booked one by one", intents=len(batch), error=repr(refused)
+            )
+            for waiting in batch:
+                await self._commit([waiting])
+            return
+        await self._answer(batch, rows)
+
+    async def _call(self, intents: Iterable[Intent]) -> list[asyncpg.Record]:
+        encoded = [encode(intent) for intent in intents]
+        async with self._db.pool.acquire() as connection:
+            return await connection.fetch(_BOOK, encoded)
+
+    async def _answer(self, batch: list[_Waiting], rows: list[asyncpg.Record]) -> None:
+        moved: set[int] = set()
+        for row in rows:
+            waiting = batch[row["ord"] - 1]
+            outcome = await decode(row, waiting.intent, self._catalogue)
+            if row["status"] == "DONE" and row["entry"] is not None:
+                moved.add(row["entry"]["account_id"])
+            if not waiting.answer.done():
+                waiting.answer.set_result(outcome)
+        if moved and self._on_committed:
+            self._on_committed(sorted(moved))
+
+
+def _answer_unknown(batch: Iterable[_Waiting]) -> None:
+    for waiting in batch:
+        with contextlib.suppress(asyncio.InvalidStateError):
+            waiting.answer.set_result(OutcomeUnknown())
+
+
+__all__ = ["BATCH_MAX", "Writer"]
