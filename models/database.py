@@ -27,6 +27,13 @@ CONNECTION_LOST = (
 )
 """After any of these a statement may or may not have been committed."""
 
+_SESSION = {
+    "application_name": "usage-feed",
+    # A plan that depends on its parameters is made anew at every call, at more than the page's cost.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+
 
 class DatabaseUnusable(Exception):
     """The database cannot keep the ledger's promises; the message says why and what to do."""
@@ -44,7 +51,12 @@ class Database:
     async def connect(cls, dsn: str, pool_size: int = 10) -> Self:
         """Open a pool of up to `pool_size` connections, with one standing."""
         pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=pool_size, init=_set_codecs, command_timeout=30
+            dsn,
+            min_size=1,
+            max_size=pool_size,
+            init=_set_codecs,
+            command_timeout=30,
+            server_settings=_SESSION,
         )
         orm = TortoiseContext()
         with orm:  # models are bound to their tables while the context is current
@@ -85,7 +97,7 @@ class Database:
         ]
         if off:
             raise DatabaseUnusable(
-                f"The database runs with {', '.join(off)} off, so acknowledged lines could be lost. "
+                f"The database runs with {', '.join(off)} off: acknowledged lines could be lost. "
                 "Turn it on, or set USAGE_FEED_REQUIRE_DURABLE_DATABASE=false to accept that."
             )
 
@@ -103,7 +115,7 @@ def orm_config(dsn: str) -> dict[str, Any]:
 
 
 async def _set_codecs(connection: asyncpg.Connection) -> None:
-    # Binary, because only binary codecs apply inside the composite types that `book` takes and returns.
+    # Binary, because only binary codecs apply inside the composite types that `book` speaks.
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

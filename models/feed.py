@@ -1,7 +1,7 @@
 """The feed: the only reader of entries as lines.
 
-Owns pages by keyset on (account, seq), the filters, and following an account from a cursor. Every read here is bounded by
-its limit, never by the account's history.
+Owns pages by keyset on (account, seq), the filters, and following an account from a cursor. Every
+read here is bounded by its limit, never by the account's history.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ SEARCHED_JOBS_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which lines; all of what is given must hold. `start` and `end` are half-open and go by `recorded_at`.
+    """Which lines; all of what is given must hold.
 
+    `start` and `end` are half-open and go by `recorded_at`.
     `search` is `#` and a seq, or the beginning of a job's key.
     """
 
@@ -39,7 +40,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Up to `limit` lines between two seqs, both exclusive: the newest of them, or `from_oldest`."""
+    """Up to `limit` lines between two seqs, both exclusive: the newest, or `from_oldest`."""
 
     limit: int
     older_than: int | None = None
@@ -69,7 +70,10 @@ async def page(
     filter_: Filter | None = None,
     within: tuple[int, int] | None = None,
 ) -> Page:
-    """One page of an account's lines. `within` keeps to a statement's lines: (opening_seq, closing_seq]."""
+    """One page of an account's lines.
+
+    `within` keeps to a statement's lines: (opening_seq, closing_seq].
+    """
     after, last = within or (0, SEQ_MAX)
     arguments = _Arguments()
     sql = _page_sql(
@@ -100,45 +104,88 @@ def _page_sql(
     older_than: int,
 ) -> str:
     account = arguments.add(account_id)
-    order = f"order by x.seq {'asc' if slice_.from_oldest else 'desc'} limit {arguments.add(slice_.limit + 1)}"
-    where = [
+    direction = "asc" if slice_.from_oldest else "desc"
+    order = f"order by x.seq {direction} limit {arguments.add(slice_.limit + 1)}"
+    bounds = [
         f"x.account_id = {account}",
         f"x.seq < {arguments.add(older_than)}::int",
         f"x.seq > {arguments.add(newer_than)}::int",
-        *_conditions(arguments, account, filter_),
     ]
-    source = "entry x"
-    if filter_.kinds is not None or filter_.reason_code is not None:
-        # One ordered walk per reason, each bounded by the limit: no filter reads on until it has found enough.
-        chosen = []
-        if filter_.kinds is not None:
-            chosen.append(f"c.kind = any({arguments.add(sorted(filter_.kinds))}::text[])")
-        if filter_.reason_code is not None:
-            chosen.append(f"c.code = {arguments.add(filter_.reason_code)}")
-        source = (
-            f"(select x.* from reason c cross join lateral (select x.* from entry x where "
-            f"{' and '.join([*where, 'x.reason_code = c.code'])} {order}) x where {' and '.join(chosen)}) x"
-        )
-        where = []
-    inner = f"select x.* from {source} {'where ' + ' and '.join(where) if where else ''} {order}"
-    direction = "asc" if slice_.from_oldest else "desc"
-    return f"select {ENTRY} from ({inner}) e join reason r on r.code = e.reason_code order by e.seq {direction}"
-
-
-def _conditions(arguments: _Arguments, account: str, filter_: Filter) -> list[str]:
-    conditions: list[str] = []
-    if filter_.campaign is not None:
-        conditions.append(f"x.campaign = {arguments.add(filter_.campaign)}")
-    if filter_.job_seq is not None:
-        job = arguments.add(filter_.job_seq)
-        conditions.append(f"(x.seq = {job}::int or x.charge_seq = {job}::int)")
     if filter_.start is not None:
-        conditions.append(f"x.seq > {_last_seq_before(arguments, account, filter_.start)}")
+        bounds.append(f"x.seq > {_last_seq_before(arguments, account, filter_.start)}")
     if filter_.end is not None:
-        conditions.append(f"x.seq <= {_last_seq_before(arguments, account, filter_.end)}")
-    if filter_.search is not None:
-        conditions.append(_search(arguments, account, filter_.search))
-    return conditions
+        bounds.append(f"x.seq <= {_last_seq_before(arguments, account, filter_.end)}")
+    source = _source(arguments, account, filter_, bounds, order)
+    return (
+        f"select {ENTRY} from (select x.* from {source} {order}) e "
+        f"join reason r on r.code = e.reason_code order by e.seq {direction}"
+    )
+
+
+def _source(
+    arguments: _Arguments, account: str, filter_: Filter, bounds: list[str], order: str
+) -> str:
+    """Where the lines come from: always an ordered index walk that stops at the limit."""
+    seq = _seq_searched(filter_.search)
+    if seq is not None:
+        bounds = [*bounds, f"x.seq = {arguments.add(seq)}::int"]
+    by_reason = _conditions(
+        arguments, {"c.code = {}": filter_.reason_code, "c.kind = any({}::text[])": filter_.kinds}
+    )
+    by_line = _conditions(arguments, {"x.campaign = {}": filter_.campaign})
+    where = " and ".join(bounds + by_line)
+    if filter_.job_seq is not None or (filter_.search is not None and seq is None):
+        jobs = _jobs(arguments, account, filter_, seq)
+        within = " and ".join([where, *by_reason])
+        return (
+            f"(select x.* from ({jobs}) j cross join lateral ("
+            f"select * from entry where account_id = {account} and seq = j.charge_seq union all "
+            f"select * from entry where account_id = {account} and charge_seq = j.charge_seq"
+            f") x join reason c on c.code = x.reason_code where {within}) x"
+        )
+    if by_reason or by_line:
+        # One walk per reason: no filter reads on and on until it has found enough.
+        chosen = " and ".join(["true", *by_reason])
+        return (
+            f"(select x.* from reason c cross join lateral (select x.* from entry x "
+            f"where {where} and x.reason_code = c.code {order}) x where {chosen}) x"
+        )
+    return f"entry x where {where}"
+
+
+def _conditions(arguments: _Arguments, wanted: dict[str, Any]) -> list[str]:
+    return [
+        condition.format(arguments.add(sorted(value) if isinstance(value, frozenset) else value))
+        for condition, value in wanted.items()
+        if value is not None
+    ]
+
+
+def _jobs(arguments: _Arguments, account: str, filter_: Filter, seq: int | None) -> str:
+    where = [f"j.account_id = {account}"]
+    if filter_.job_seq is not None:
+        where.append(f"j.charge_seq = {arguments.add(filter_.job_seq)}::int")
+    if filter_.search is not None and seq is None:
+        # Compared by bytes, as the index of keys is: one plan for every text.
+        prefix = arguments.add(filter_.search)
+        where.append(f"j.key ~>=~ {prefix} and j.key ~<~ ({prefix} || U&'\\+10FFFF')")
+    return (
+        f"select j.charge_seq from job j where {' and '.join(where)} "
+        f"order by j.charge_seq desc limit {SEARCHED_JOBS_MAX}"
+    )
+
+
+def _seq_searched(text: str | None) -> int | None:
+    digits = (text or "").removeprefix("#")
+    if (
+        text
+        and text.startswith("#")
+        and digits.isascii()
+        and digits.isdigit()
+        and len(digits) <= 10
+    ):
+        return min(int(digits), SEQ_MAX)
+    return None
 
 
 def _last_seq_before(arguments: _Arguments, account: str, instant: datetime) -> str:
@@ -146,19 +193,6 @@ def _last_seq_before(arguments: _Arguments, account: str, instant: datetime) -> 
         f"coalesce((select t.seq from entry t where t.account_id = {account} and t.recorded_at < "
         f"{arguments.add(instant)} order by t.recorded_at desc, t.seq desc limit 1), 0)"
     )
-
-
-def _search(arguments: _Arguments, account: str, text: str) -> str:
-    digits = text.removeprefix("#")
-    if text.startswith("#") and digits.isascii() and digits.isdigit() and len(digits) <= 10:
-        return f"x.seq = {arguments.add(min(int(digits), SEQ_MAX))}::int"
-    # `~>=~` compares bytes, as the index of keys does: a prefix search with a plan that does not depend on the text.
-    prefix = arguments.add(text)
-    jobs = (
-        f"array(select j.charge_seq from job j where j.account_id = {account} and j.key ~>=~ {prefix} "
-        f"and j.key ~<~ ({prefix} || U&'\\+10FFFF') order by j.charge_seq desc limit {SEARCHED_JOBS_MAX})"
-    )
-    return f"(x.seq = any({jobs}) or x.charge_seq = any({jobs}))"
 
 
 async def later(db: Database, account_id: int, seq: int, limit: int) -> list[Entry]:

@@ -71,7 +71,7 @@ create table entry (
 );
 create index entry_by_time on entry (account_id, recorded_at, seq);
 create index entry_by_reason on entry (account_id, reason_code, seq);
-create index entry_by_campaign on entry (account_id, campaign, seq) where campaign is not null;
+create index entry_by_campaign on entry (account_id, campaign, reason_code, seq) where campaign is not null;
 create index entry_by_charge on entry (account_id, charge_seq, seq) where charge_seq is not null;
 create unique index entry_one_automatic_refund_per_charge on entry (account_id, charge_seq) where rule is not null;
 
