@@ -1,0 +1,188 @@
+"""From an Authorization header to a viewer.
+
+Owns the rules for customers' JWTs and the short memory for services' keys. Owns no cryptography:
+PyJWT
+verifies signatures, `models.service_keys` compares keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jwt
+
+from models import accounts, service_keys
+from models.database import Database
+from models.intents import KEY_LENGTH_MAX
+from models.service_keys import ServiceKey
+from models.validation import check_text
+from resolvers.access import Viewer, ViewerKind
+from resolvers.errors import Unauthenticated
+
+LEEWAY_SECONDS = 60
+"""Clocks step: how far a token's times may be off."""
+
+TOKEN_LENGTH_MAX = 8_192
+KEY_MEMORY_SECONDS = 10.0
+"""For how long a service's key that was found valid is not looked up again: the delay of a
+revocation.
+"""
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+_REMEMBERED_MAX = 10_000
+_RSA_BITS_MIN = 2_048
+_ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
+"""The one algorithm of each kind of key: a token cannot choose another."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRules:
+    """What a customer's JWT must be: who issued it (None: anyone with a key), for whom (None:
+    nobody in
+    particular), and the claim that names the account's key."""
+
+    issuer: str | None
+    audience: str | None
+    account_claim: str
+    keys: Mapping[str | None, jwt.PyJWK]
+
+    @property
+    def required_claims(self) -> list[str]:
+        given = {"exp": True, "iss": self.issuer, "aud": self.audience}
+        return [claim for claim, wanted in given.items() if wanted is not None]
+
+    @classmethod
+    def from_jwks(
+        cls,
+        jwks: Mapping[str, Any],
+        *,
+        issuer: str | None,
+        audience: str | None,
+        account_claim: str,
+    ) -> TokenRules:
+        """Read a JSON Web Key Set of public keys.
+
+        Raises: ValueError where a key is private, symmetric, weak or of an unknown kind.
+        """
+        keys = [_public_key(entry) for entry in jwks.get("keys", [])]
+        if len({key.key_id for key in keys}) != len(keys):
+            raise ValueError("Each key of the JWKS needs its own kid.")
+        return cls(issuer, audience, account_claim, {key.key_id: key for key in keys})
+
+
+class Identity:
+    """Finds the viewer behind a credential; one per process."""
+
+    def __init__(
+        self,
+        db: Database,
+        rules: TokenRules | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._db = db
+        self._rules = rules
+        self._clock = clock
+        self._services: dict[bytes, tuple[float, Viewer]] = {}
+        self._accounts: dict[str, int] = {}
+
+    async def viewer(self, authorization: str | None) -> Viewer:
+        """The viewer that an Authorization header's bearer token speaks for.
+
+        Raises: Unauthenticated, in the same words whatever is wrong with it.
+        """
+        scheme, _, token = (authorization or "").strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_LENGTH_MAX:
+            raise Unauthenticated
+        if token.startswith(service_keys.PREFIX):
+            return await self._service(token)
+        return await self._customer(token)
+
+    async def _service(self, secret: str) -> Viewer:
+        digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+        until, viewer = self._services.get(digest, (0.0, None))
+        if viewer is not None and self._clock() < until:
+            return viewer
+        key = await service_keys.verify(self._db, secret)
+        if key is None:
+            self._services.pop(digest, None)
+            raise Unauthenticated
+        viewer = _service_viewer(key)
+        _remember(self._services, digest, (self._clock() + KEY_MEMORY_SECONDS, viewer))
+        return viewer
+
+    async def _customer(self, token: str) -> Viewer:
+        key = self._account_key(token)
+        account_id = self._accounts.get(key)
+        if account_id is None:
+            account = await accounts.by_key(self._db, key)
+            if account is None:
+                return Viewer(ViewerKind.CUSTOMER, key)
+            account_id = account.id
+            _remember(self._accounts, key, account_id)
+        return Viewer(ViewerKind.CUSTOMER, key, account_id)
+
+    def _account_key(self, token: str) -> str:
+        rules = self._rules
+        if rules is None:
+            raise Unauthenticated
+        try:
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid")
+            key = rules.keys.get(kid) if isinstance(kid, str) or kid is None else None
+            if key is None:
+                raise Unauthenticated
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[_ALGORITHMS[key.key_type or ""]],
+                issuer=rules.issuer,
+                audience=rules.audience,
+                leeway=LEEWAY_SECONDS,
+                options={
+                    "require": rules.required_claims,
+                    "verify_aud": rules.audience is not None,
+                },
+            )
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            # ValueError, RecursionError: what is not JSON in a shape that PyJWT foresees.
+            raise Unauthenticated from None
+        account_key = claims.get(rules.account_claim)
+        if not isinstance(account_key, str) or check_text("key", account_key, KEY_LENGTH_MAX):
+            raise Unauthenticated
+        return account_key
+
+
+def _public_key(entry: Mapping[str, Any]) -> jwt.PyJWK:
+    kind = entry.get("kty")
+    if kind not in _ALGORITHMS or "d" in entry:
+        raise ValueError("The JWKS must hold public keys of kty RSA, EC or OKP only.")
+    if entry.get("alg", _ALGORITHMS[kind]) != _ALGORITHMS[kind]:
+        raise ValueError(f"A key of kty {kind} is used with {_ALGORITHMS[kind]} only.")
+    try:
+        key = jwt.PyJWK(dict(entry))
+    except jwt.PyJWTError as error:
+        raise ValueError(f"The JWKS has a key that cannot be read: {error}") from error
+    if key.algorithm_name != _ALGORITHMS[kind]:
+        raise ValueError("The curve of an EC key must be P-256, of an OKP key Ed25519.")
+    if kind == "RSA" and key.key.key_size < _RSA_BITS_MIN:
+        raise ValueError(f"An RSA key must have at least {_RSA_BITS_MIN} bits.")
+    return key
+
+
+def _service_viewer(key: ServiceKey) -> Viewer:
+    return Viewer(ViewerKind.SERVICE, key.name, scopes=key.scopes)
+
+
+def _remember(memory: dict[_K, _V], key: _K, value: _V) -> None:
+    """Keep the newest `_REMEMBERED_MAX` entries."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > _REMEMBERED_MAX:
+        del memory[next(iter(memory))]

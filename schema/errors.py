@@ -1,0 +1,70 @@
+"""Errors as clients see them: a code, a sentence, no internals.
+
+Owns which code an error has. A fault of ours is masked to a request id; its cause goes to the
+log, without the text of
+the query or its variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.types.execution import PreExecutionError
+
+from resolvers.errors import RequestError
+
+log = structlog.get_logger(__name__)
+
+PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+BAD_USER_INPUT = "BAD_USER_INPUT"
+INTERNAL = "INTERNAL"
+MESSAGE_LENGTH_MAX = 500
+
+
+def presented(result: Any, request_id: str) -> list[dict[str, Any]]:
+    """The errors of an execution's result, ready to send."""
+    errors: Sequence[GraphQLError] = result.errors or ()
+    return [
+        _presented(error, isinstance(result, PreExecutionError), request_id) for error in errors
+    ]
+
+
+def error_body(message: str, code: str, **extensions: Any) -> dict[str, Any]:
+    """A response of one error and no data."""
+    return {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
+
+
+def _presented(error: GraphQLError, before_execution: bool, request_id: str) -> dict[str, Any]:
+    code = _code(error, before_execution)
+    shown: dict[str, Any] = dict(error.formatted)
+    if code == INTERNAL:
+        cause = error.original_error or error
+        log.error("a request failed", request_id=request_id, path=error.path, exc_info=cause)
+        shown["message"] = (
+            "Something went wrong on our side. Quote the request id when you report it."
+        )
+        shown["extensions"] = {"code": code, "requestId": request_id}
+        return shown
+    if len(error.message) > MESSAGE_LENGTH_MAX:
+        shown["message"] = error.message[: MESSAGE_LENGTH_MAX - 1] + "…"
+    shown["extensions"] = {"code": code}
+    return shown
+
+
+def _code(error: GraphQLError, before_execution: bool) -> str:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, RequestError):
+        return cause.code
+    if cause is not None and not isinstance(cause, GraphQLError):
+        return INTERNAL
+    if isinstance(error, GraphQLSyntaxError):
+        return PARSE_FAILED
+    # What graphql-core itself refuses once a document is valid is a value: of a variable or of an
+    # argument.
+    return VALIDATION_FAILED if before_execution else BAD_USER_INPUT

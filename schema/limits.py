@@ -1,0 +1,126 @@
+"""How much one operation may ask for, decided from its text before anything of it runs.
+
+Owns the bounds of a document. The walk is linear in the document: what a fragment asks for is
+worked out once, however
+often it is spread, so that no nesting of fragments makes it long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+
+from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
+
+TOKENS_MAX = 2_000
+COMMENTS_MAX = 200
+SOURCE_LENGTH_MAX = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What an operation asks for: each field of this class is bounded by the same field of
+    `LIMITS`.
+    """
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    cost: int = 0
+    """Values in the largest possible answer, counting a list as long as its arguments let it be."""
+
+
+LIMITS = Measure(depth=20, fields=600, aliases=50, cost=25_000)
+
+_NOTHING = Measure()
+_PAGES = frozenset({"usage", "jobs"})
+
+
+def problems(document: DocumentNode) -> list[GraphQLError]:
+    """One error for the first bound that an operation of the document exceeds."""
+    walk = _Walk(document)
+    for definition in document.definitions:
+        if not isinstance(definition, OperationDefinitionNode):
+            continue
+        try:
+            measure = walk.selections(definition.selection_set)
+        except RecursionError:
+            measure = Measure(depth=LIMITS.depth + 1)
+        for bound in fields(Measure):
+            asked, most = getattr(measure, bound.name), getattr(LIMITS, bound.name)
+            if asked > most:
+                return [GraphQLError(f"The operation's {bound.name} exceeds {most}.", definition)]
+    return []
+
+
+class _Walk:
+    def __init__(self, document: DocumentNode) -> None:
+        self._fragments = {
+            definition.name.value: definition
+            for definition in document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
+        }
+        self._known: dict[str, Measure] = {}
+
+    def selections(self, selection_set: SelectionSetNode | None) -> Measure:
+        total = _NOTHING
+        for selection in selection_set.selections if selection_set else ():
+            match selection:
+                case FieldNode():
+                    part = self._field(selection)
+                case FragmentSpreadNode():
+                    part = self._fragment(selection.name.value)
+                case InlineFragmentNode():
+                    part = self.selections(selection.selection_set)
+                case _:
+                    part = _NOTHING
+            total = Measure(
+                depth=max(total.depth, part.depth),
+                fields=total.fields + part.fields,
+                aliases=total.aliases + part.aliases,
+                cost=total.cost + part.cost,
+            )
+        return total
+
+    def _field(self, node: FieldNode) -> Measure:
+        inner = self.selections(node.selection_set)
+        return Measure(
+            depth=inner.depth + 1,
+            fields=inner.fields + 1,
+            aliases=inner.aliases + (node.alias is not None),
+            cost=1 + inner.cost * _length(node),
+        )
+
+    def _fragment(self, name: str) -> Measure:
+        known = self._known.get(name)
+        if known is None:
+            # A cycle counts as nothing here: it is refused by the specification's own rules.
+            self._known[name] = _NOTHING
+            fragment = self._fragments.get(name)
+            known = self.selections(fragment.selection_set) if fragment else _NOTHING
+            self._known[name] = known
+        return known
+
+
+def _length(node: FieldNode) -> int:
+    """How many objects a field can answer with, as far as its arguments tell."""
+    length = PAGE_SIZE_DEFAULT if node.name.value in _PAGES else 1
+    for argument in node.arguments or ():
+        name, value = argument.name.value, argument.value
+        if name in ("first", "last"):
+            length = int(value.value[:9]) if isinstance(value, IntValueNode) else PAGE_SIZE_MAX
+        elif name == "ids":
+            length = len(value.values) if isinstance(value, ListValueNode) else PAGE_SIZE_MAX
+    return max(1, length)

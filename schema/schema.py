@@ -1,0 +1,36 @@
+"""The schema, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema import refusals
+from schema.documents import Documents
+from schema.enums import ENUMS
+from schema.mutations import Mutation
+from schema.queries import Query
+from schema.scalars import SCALARS
+from schema.subscriptions import Subscription
+from schema.types.entries import LedgerEntry
+
+
+class UsageSchema(strawberry.Schema):
+    """The contract, executable."""
+
+    def process_errors(self, errors: Any, execution_context: Any = None) -> None:
+        """Nothing: `schema.errors` logs what is ours to log, without the texts of clients."""
+
+
+def build_schema() -> UsageSchema:
+    """The schema with a memory of documents of its own."""
+    return UsageSchema(
+        Query,
+        Mutation,
+        Subscription,
+        types=[LedgerEntry, refusals.Refused, *ENUMS],
+        extensions=[Documents.remembering()],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )

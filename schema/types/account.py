@@ -1,0 +1,236 @@
+"""An account and everything that is asked about one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import feed, records
+from models.records import EntryKind, JobStatus
+from models.rows import Ref
+from resolvers import statements, usage
+from resolvers.usage import Window
+from schema import ids
+from schema.connections import After, Before, First, JobConnection, Last, UsageConnection
+from schema.context import Info
+from schema.described import argument, field, given, optional, output
+from schema.inputs import or_none
+from schema.scalars import Credits
+from schema.types.entries import UsageEntry, entry_of
+from schema.types.jobs import Job
+from schema.types.node import Node
+
+if TYPE_CHECKING:
+    from schema.types.statement import Statement
+
+
+@given
+class UsageFilter:
+    """Which lines to show; all that is given must hold. from and to are half-open and go by
+    recordedAt.
+    """
+
+    kinds: list[EntryKind] | None = optional("Only these kinds. An empty list shows nothing.")
+    campaign: str | None = optional("Only this campaign. 1 to 200 characters.")
+    reason_code: str | None = optional("Only this reason. 1 to 100 characters.")
+    job: strawberry.ID | None = optional("Only this job's charge and refunds: its global id.")
+    from_: datetime | None = optional("Only what was booked at or after this instant.", name="from")
+    to: datetime | None = optional(
+        "Only what was booked before this instant; later than from, else BAD_USER_INPUT."
+    )
+    search: str | None = optional(
+        "A line's or a job's global id, a line's number such as #12, or how a job's key begins. "
+        "1 to 255 characters."
+    )
+
+    def to_model(self, account_id: int) -> feed.Filter:
+        kinds, search = or_none(self.kinds), or_none(self.search)
+        entry = None if search is None else ids.to_entry(search)
+        searched_job = None if search is None else ids.to_job(search)
+        if entry is not None:
+            search = f"#{_own_seq(entry, account_id)}"
+        elif searched_job is not None:
+            search = None
+        wanted_jobs = [] if searched_job is None else [_own_seq(searched_job, account_id)]
+        job = or_none(self.job)
+        if job is not None:
+            wanted_jobs.append(_own_seq(ids.to_job(job), account_id))
+        return feed.Filter(
+            kinds=None if kinds is None else frozenset(kinds),
+            campaign=or_none(self.campaign),
+            reason_code=or_none(self.reason_code),
+            job_seq=_the_one(wanted_jobs),
+            start=or_none(self.from_),
+            end=or_none(self.to),
+            search=search,
+        )
+
+
+NO_SEQ = 0
+"""No line has it: what is foreign, missing or contradictory matches nothing."""
+
+
+def _own_seq(ref: Ref | None, account_id: int) -> int:
+    return ref[1] if ref is not None and ref[0] == account_id else NO_SEQ
+
+
+def _the_one(seqs: list[int]) -> int | None:
+    return None if not seqs else seqs[0] if len(set(seqs)) == 1 else NO_SEQ
+
+
+Filter = Annotated[UsageFilter | None, argument("Which lines to show. Absent: all.")]
+
+
+async def usage_page(
+    info: Info,
+    account_id: int,
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    filter: UsageFilter | None,  # noqa: A002 - the contract's word
+    within: tuple[int, int] | None = None,
+) -> UsageConnection:
+    window = Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before))
+    chosen = feed.Filter() if filter is None else filter.to_model(account_id)
+    context = info.context
+    return UsageConnection.of(
+        await usage.page(context.db, context.viewer, account_id, window, chosen, within)
+    )
+
+
+@output
+class Account(Node):
+    """One customer's balance, in one unit, as it is now."""
+
+    record: strawberry.Private[records.Account]
+
+    @field
+    def id(self) -> strawberry.ID:
+        """Global id of the account."""
+        return strawberry.ID(ids.account(self.record.id))
+
+    @field
+    def key(self) -> str:
+        """The product's own name for it, unique. 1 to 255 characters."""
+        return self.record.key
+
+    @field
+    def name(self) -> str:
+        """What the customer calls it. 1 to 200 characters."""
+        return self.record.name
+
+    @field
+    def unit(self) -> str:
+        """What a credit is called. 1 to 50 characters."""
+        return self.record.unit
+
+    @field
+    def scale(self) -> int:
+        """Decimal places of the unit, 0 to 12: at scale 2, 1234 reads 12.34."""
+        return self.record.scale
+
+    @field
+    def time_zone(self) -> str:
+        """IANA time zone in which its days are cut."""
+        return self.record.time_zone
+
+    @field
+    def balance(self) -> Credits:
+        """The sum of all its lines, in credits, of either sign."""
+        return Credits(self.record.balance)
+
+    @field
+    def overdraft_limit(self) -> Credits:
+        """How far below 0 charges may take the balance, in credits. ≥ 0."""
+        return Credits(self.record.overdraft_limit)
+
+    @field
+    def available(self) -> Credits:
+        """max(0, balance + overdraftLimit): what charges may still take, in credits."""
+        return Credits(self.record.available)
+
+    @field
+    def head_cursor(self) -> str:
+        """Where a subscriber that has seen everything so far resumes; there from the start, at
+        seq 0.
+        """
+        return ids.cursor(self.record.last_seq)
+
+    @field
+    async def usage(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Filter = None,  # noqa: A002 - the contract's word
+    ) -> UsageConnection:
+        """Its lines, newest first."""
+        return await usage_page(info, self.record.id, first, after, last, before, filter)
+
+    @field
+    async def entry(
+        self, info: Info, seq: Annotated[int, argument("The line's number, from 1.")]
+    ) -> UsageEntry | None:
+        """Its line of that number. Null where there is none yet."""
+        record = await usage.entry(info.context.db, info.context.viewer, self.record.id, seq)
+        return None if record is None else entry_of(record)
+
+    @field
+    async def statement(
+        self,
+        info: Info,
+        from_: Annotated[
+            datetime, argument("The period's first instant, by recordedAt.", name="from")
+        ],
+        to: Annotated[
+            datetime,
+            argument(
+                "Where the period ends, itself outside; later than from, else BAD_USER_INPUT."
+            ),
+        ],
+        time_zone: Annotated[
+            str | None,
+            argument(
+                "IANA time zone in which byDay cuts days, else BAD_USER_INPUT. Default: the "
+                "account's."
+            ),
+        ] = None,
+    ) -> Annotated[Statement, strawberry.lazy("schema.types.statement")]:
+        """One half-open period of recordedAt: what was there, what moved, what is left."""
+        from schema.types.statement import Statement
+
+        context = info.context
+        return Statement(
+            account_record=self.record,
+            record=await statements.read(
+                context.db, context.viewer, self.record, from_, to, time_zone
+            ),
+        )
+
+    @field
+    async def jobs(
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        status: Annotated[
+            JobStatus | None, argument("Only jobs that stand there. Absent: all.")
+        ] = None,
+    ) -> JobConnection:
+        """Its jobs, the latest started first."""
+        context, older_than = info.context, ids.to_seq("after", after)
+        jobs, has_older = await usage.jobs_page(
+            context.db, context.viewer, self.record.id, status, first, older_than
+        )
+        return JobConnection.of(jobs, older=has_older, newer=older_than is not None)
+
+    @field
+    async def job(self, info: Info, key: Annotated[str, argument("The job's key.")]) -> Job | None:
+        """Its job of that key. Null where there is none."""
+        record = await usage.job(info.context.db, info.context.viewer, self.record.id, key)
+        return None if record is None else Job(record=record)

@@ -1,0 +1,214 @@
+"""The four kinds of line, what they share, and the union a feed is made of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from models import records
+from models.records import EntryKind
+from schema import ids
+from schema.context import Info
+from schema.described import field, interface, output
+from schema.scalars import JSON, Credits
+from schema.types.node import Node, present
+from schema.types.reasons import Reason, RunningTotals
+
+if TYPE_CHECKING:
+    from schema.types.account import Account
+    from schema.types.jobs import Job
+
+
+@interface
+class LedgerEntry(Node):
+    """One immutable line of an account's ledger. Same nullability in every member."""
+
+    record: strawberry.Private[records.Entry]
+
+    @field
+    def id(self) -> strawberry.ID:
+        """Global id of the line."""
+        return strawberry.ID(ids.entry(self.record.account_id, self.record.seq))
+
+    @field
+    def seq(self) -> int:
+        """The line's number in its account: from 1, without a gap, in the order of booking."""
+        return self.record.seq
+
+    @field
+    async def account(
+        self, info: Info
+    ) -> Annotated[Account, strawberry.lazy("schema.types.account")]:
+        """The account whose balance the line moved, as it is now."""
+        from schema.types.account import Account
+
+        return Account(
+            record=present(await info.context.loaders.accounts.load(self.record.account_id))
+        )
+
+    @field
+    def kind(self) -> EntryKind:
+        """What the line did; the same as its type."""
+        return self.record.kind
+
+    @field
+    def amount(self) -> Credits:
+        """What the line did to the balance, in credits, signed: a charge is negative. Never 0."""
+        return Credits(self.record.amount)
+
+    @field
+    def balance_after(self) -> Credits:
+        """The balance that the line left behind, in credits, of either sign."""
+        return Credits(self.record.balance_after)
+
+    @field
+    def totals_after(self) -> RunningTotals:
+        """What had been booked in all, this line included. Its net is balanceAfter."""
+        return RunningTotals.of(self.record.totals_after)
+
+    @field
+    def reason(self) -> Reason:
+        """Why the line exists. Every line says why."""
+        return Reason.of(self.record.reason, self.record.detail)
+
+    @field
+    def campaign(self) -> str | None:
+        """The label its product groups usage by, at most 200 characters; null where it has none."""
+        return self.record.campaign
+
+    @field
+    async def job(self, info: Info) -> Annotated[Job, strawberry.lazy("schema.types.jobs")] | None:
+        """The job that the line paid for or gave back. Null where there was none."""
+        from schema.types.jobs import Job
+
+        if self.record.job_seq is None:
+            return None
+        return Job(
+            record=present(
+                await info.context.loaders.jobs.load((self.record.account_id, self.record.job_seq))
+            )
+        )
+
+    @field
+    def occurred_at(self) -> datetime:
+        """When its producer says that it happened."""
+        return self.record.occurred_at
+
+    @field
+    def recorded_at(self) -> datetime:
+        """When the line was booked, by the ledger's clock; never earlier than the line before."""
+        return self.record.recorded_at
+
+    @field
+    def metadata(self) -> JSON | None:
+        """What its producer attached: at most 4,096 bytes of JSON. Null where it attached
+        nothing.
+        """
+        return self.record.metadata
+
+
+@output
+class Charge(LedgerEntry):
+    """Credits taken for work. Its amount is negative."""
+
+    @field
+    async def refunds(
+        self, info: Info
+    ) -> list[Annotated[Refund, strawberry.lazy("schema.types.entries")]]:
+        """What was given back for this charge, oldest first. In all never more than the charge."""
+        return [Refund(record=refund) for refund in await refunds_of(info, self.record)]
+
+    @field
+    async def refunded(self, info: Info) -> Credits:
+        """The sum of its refunds so far, in credits. ≥ 0, at most the charge."""
+        return Credits(sum(refund.amount for refund in await refunds_of(info, self.record)))
+
+    @field
+    async def net(self, info: Info) -> Credits:
+        """amount + refunded, in credits. ≤ 0."""
+        return Credits(await net_of(info, self.record))
+
+
+@output
+class Refund(LedgerEntry):
+    """Credits given back for one charge, wholly or in part. Its amount is positive."""
+
+    @field
+    async def charge(self, info: Info) -> Charge:
+        """The charge it gives back, of the same account."""
+        ref = (self.record.account_id, present(self.record.charge_seq))
+        return Charge(record=present(await info.context.loaders.entries.load(ref)))
+
+    @field
+    def automatic(self) -> bool:
+        """True where a rule gave it at a job's end, with no human."""
+        return self.record.automatic
+
+    @field
+    def rule(self) -> str | None:
+        """Name and version of the rule that gave it, such as default/1; null unless automatic."""
+        return self.record.rule
+
+
+@output
+class Grant(LedgerEntry):
+    """Credits put in: bought, in a plan or promotional, as its reason says. Its amount is
+    positive.
+    """
+
+
+@output
+class Adjustment(LedgerEntry):
+    """An operator's correction. Its amount is of either sign, never 0."""
+
+    @field
+    def author(self) -> str:
+        """Who made it: the name of the key it was made with."""
+        return present(self.record.author)
+
+    @field
+    def note(self) -> str:
+        """What its author says about it. At most 2,000 characters."""
+        return present(self.record.note)
+
+    @field
+    async def corrects(
+        self, info: Info
+    ) -> Annotated[UsageEntry, strawberry.lazy("schema.types.entries")] | None:
+        """The line of the same account that it corrects. Null where it corrects none in
+        particular.
+        """
+        if self.record.corrects_seq is None:
+            return None
+        ref = (self.record.account_id, self.record.corrects_seq)
+        return entry_of(present(await info.context.loaders.entries.load(ref)))
+
+
+UsageEntry = Annotated[
+    Charge | Refund | Grant | Adjustment,
+    strawberry.union(
+        "UsageEntry", description="A line of the feed, by what it did to the balance."
+    ),
+]
+
+_TYPES: dict[EntryKind, type[Charge] | type[Refund] | type[Grant] | type[Adjustment]] = {
+    EntryKind.CHARGE: Charge,
+    EntryKind.REFUND: Refund,
+    EntryKind.GRANT: Grant,
+    EntryKind.ADJUSTMENT: Adjustment,
+}
+
+
+def entry_of(record: records.Entry) -> Charge | Refund | Grant | Adjustment:
+    """The member of the union that shows this line."""
+    return _TYPES[record.kind](record=record)
+
+
+async def refunds_of(info: Info, charge: records.Entry) -> list[records.Entry]:
+    return await info.context.loaders.refunds.load((charge.account_id, charge.seq))
+
+
+async def net_of(info: Info, charge: records.Entry) -> int:
+    return charge.amount + sum(refund.amount for refund in await refunds_of(info, charge))
