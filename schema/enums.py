@@ -9,7 +9,7 @@ import strawberry
 
 from models.records import EntryKind, Fault, JobStatus
 
-ENUMS: tuple[type[Enum], ...] = (EntryKind, Fault, JobStatus)
+__all__ = ["EntryKind", "Fault", "JobStatus"]
 
 
 def _describe(cls: type[Enum], description: str, values: dict[Enum, str]) -> None:

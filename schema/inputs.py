@@ -13,9 +13,9 @@ import strawberry
 from models import intents
 from models.intents import Intent
 from models.outcomes import AccountNotFound, ChargeNotFound, EntryNotFound, Refusal
-from models.records import JobStatus
 from schema import ids
 from schema.described import given, optional
+from schema.enums import JobStatus
 from schema.scalars import JSON, Credits
 
 T = TypeVar("T")

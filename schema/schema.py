@@ -9,7 +9,6 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import refusals
 from schema.documents import Documents
-from schema.enums import ENUMS
 from schema.mutations import Mutation
 from schema.queries import Query
 from schema.scalars import SCALARS
@@ -30,7 +29,7 @@ def build_schema() -> UsageSchema:
         Query,
         Mutation,
         Subscription,
-        types=[LedgerEntry, refusals.Refused, *ENUMS],
+        types=[LedgerEntry, refusals.Refused],
         extensions=[Documents.remembering()],
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -10,12 +10,12 @@ from typing import Annotated
 import strawberry
 
 from models import records
-from models.records import EntryKind
 from resolvers import accounts
 from schema import ids
 from schema.connections import UsageEdge
 from schema.context import Info
 from schema.described import argument, output, subscription
+from schema.enums import EntryKind
 from schema.types.account import Account
 from subscriptions.follower import follow
 

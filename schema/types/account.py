@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import feed, records
-from models.records import EntryKind, JobStatus
 from models.rows import Ref
 from resolvers import statements, usage
 from resolvers.usage import Window
@@ -16,6 +15,7 @@ from schema import ids
 from schema.connections import After, Before, First, JobConnection, Last, UsageConnection
 from schema.context import Info
 from schema.described import argument, field, given, optional, output
+from schema.enums import EntryKind, JobStatus
 from schema.inputs import or_none
 from schema.scalars import Credits
 from schema.types.entries import UsageEntry, entry_of

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import records
-from models.records import EntryKind
 from schema import ids
 from schema.context import Info
 from schema.described import field, interface, output
+from schema.enums import EntryKind
 from schema.scalars import JSON, Credits
 from schema.types.node import Node, present
 from schema.types.reasons import Reason, RunningTotals

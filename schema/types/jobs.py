@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from models import records
-from models.records import JobStatus
 from schema import ids
 from schema.context import Info
 from schema.described import field, output
+from schema.enums import JobStatus
 from schema.scalars import Credits
 from schema.types.entries import Charge, Refund, net_of, refunds_of
 from schema.types.node import Node, present

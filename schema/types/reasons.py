@@ -7,8 +7,8 @@ from typing import Self
 import strawberry
 
 from models import records
-from models.records import Fault
 from schema.described import output
+from schema.enums import Fault
 from schema.scalars import Credits
 
 

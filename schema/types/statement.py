@@ -7,10 +7,10 @@ import datetime
 import strawberry
 
 from models import records, statements
-from models.records import EntryKind
 from schema.connections import After, Before, First, Last, UsageConnection
 from schema.context import Info
 from schema.described import field, output
+from schema.enums import EntryKind
 from schema.scalars import Credits
 from schema.types.account import Account, Filter, usage_page
 from schema.types.reasons import Reason
