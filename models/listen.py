@@ -95,13 +95,16 @@ class Listener:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
-            await connection.add_listener(self._channel, lambda *heard: self._on_message(heard[3]))
+            await connection.add_listener(self._channel, self._hear)
             self._backoff.reset()
             self._on_up()
             while not await _happens(lost, within_seconds=self._probe_seconds):
                 await connection.execute("SELECT 1")  # a half-open connection fails only when used
         finally:
             connection.terminate()
+
+    def _hear(self, connection: object, pid: int, channel: str, message: object) -> None:
+        self._on_message(str(message))
 
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> bool:

@@ -1,0 +1,3 @@
+"""Where the bell's messages come from: PostgreSQL, Redis, or this process alone, each as a
+broadcaster backend.
+"""

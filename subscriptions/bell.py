@@ -1,0 +1,182 @@
+"""The bell: tells the followers in this process that an account may have new lines.
+
+Owns the one broadcaster subscription of the process, the fan-out to followers by account, and the
+poll that finds what no message told of. Owns no lines: a message is only a bell, rows come from the
+table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
+from typing import Self
+
+import structlog
+from broadcaster import Broadcast
+
+from models import feed
+from models.database import Database
+from models.listen import Backoff
+from subscriptions.backends.base import CHANNEL, RESYNC, Backend
+from subscriptions.backends.postgres import PostgresBackend
+from subscriptions.backends.process import ProcessBackend
+from subscriptions.watch import Slot, Watch
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 3.0
+POLL_TIMEOUT_SECONDS = 15.0
+ACCOUNT_ID_DIGITS_MAX = 19
+
+
+class Bell:
+    """One per process. Between `start` and `stop` no committed line of a followed account goes
+    untold for long.
+
+    Guarantees: a message wakes the followers of its account; a RESYNC and every `poll_seconds` one
+    query for the heads of all followed accounts wakes those that are behind, whatever the broker
+    does.
+    """
+
+    def __init__(self, db: Database, backend: Backend, poll_seconds: float = POLL_SECONDS) -> None:
+        self._db = db
+        self._backend = backend
+        self._broadcast = Broadcast(backend=backend)
+        self._poll_seconds = poll_seconds
+        self._poll_due = asyncio.Event()
+        self._watches: dict[int, Watch] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self.stopping = False
+        self.healed = 0
+        """Followers that a poll found behind: what the broker's messages missed."""
+
+    @classmethod
+    def over(cls, db: Database, broker_url: str | None, poll_seconds: float = POLL_SECONDS) -> Self:
+        """The bell over `redis://`, `rediss://`, `memory://` (one process), or PostgreSQL itself
+        (None).
+
+        Raises: ValueError where the URL names none of these.
+        """
+        return cls(db, _backend(db.dsn, broker_url), poll_seconds)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the bell, in a sentence for the operator, or None."""
+        if self.stopping or not self._tasks:
+            return "The bell is not running."
+        problem = self._backend.problem
+        return (
+            problem
+            and f"{problem} Lines reach subscribers by a poll every {self._poll_seconds:g} s."
+        )
+
+    @property
+    def healthy(self) -> bool:
+        return self.problem is None
+
+    @property
+    def followers(self) -> int:
+        return sum(len(watch.slots) for watch in self._watches.values())
+
+    @property
+    def accounts(self) -> int:
+        return len(self._watches)
+
+    async def start(self) -> None:
+        """Begin to listen. Does not wait for the broker: until it is up, the poll tells."""
+        await self._broadcast.connect()
+        self._tasks = [
+            asyncio.create_task(self._hear(), name="bell-hear"),
+            asyncio.create_task(self._poll(), name="bell-poll"),
+        ]
+
+    def stop(self) -> None:
+        """End every follower, now and for good."""
+        self.stopping = True
+        for watch in self._watches.values():
+            watch.stop()
+
+    async def close(self) -> None:
+        self.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._broadcast.disconnect()
+
+    def committed(self, account_ids: Collection[int]) -> None:
+        """The writer of this process has committed lines of these accounts."""
+        self._backend.committed(account_ids)
+
+    @contextmanager
+    def attached(self, account_id: int) -> Generator[tuple[Watch, Slot]]:
+        """A place among the followers of an account, rung for every line committed from now on."""
+        watch = self._watches.get(account_id)
+        if watch is None:
+            watch = self._watches[account_id] = Watch(self._db, account_id)
+        slot = Slot()
+        watch.slots.add(slot)
+        try:
+            yield watch, slot
+        finally:
+            watch.slots.discard(slot)
+            if not watch.slots and self._watches.get(account_id) is watch:
+                del self._watches[account_id]
+
+    async def _hear(self) -> None:
+        async with self._broadcast.subscribe(CHANNEL) as subscriber:
+            while True:
+                event = await subscriber.get()
+                self._ring(event.message)
+
+    def _ring(self, message: str) -> None:
+        if message == RESYNC:
+            self._poll_due.set()
+        elif watch := self._watches.get(_account_id(message)):
+            watch.ring()
+
+    async def _poll(self) -> None:
+        backoff = Backoff()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poll_due.wait(), self._poll_seconds)
+            self._poll_due.clear()
+            try:
+                async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+                    await self._wake_those_behind()
+                backoff.reset()
+            except Exception as error:  # the last net must outlive anything
+                log.warning("the bell's poll failed and is tried again", error=repr(error))
+                self._poll_due.set()
+                await backoff.wait()
+
+    async def _wake_those_behind(self) -> None:
+        followed = list(self._watches)
+        if not followed:
+            return
+        for account_id, head in (await feed.heads(self._db, followed)).items():
+            if watch := self._watches.get(account_id):
+                self.healed += watch.ring_behind(head)
+
+
+def _account_id(message: str) -> int:
+    is_id = message.isdecimal() and len(message) <= ACCOUNT_ID_DIGITS_MAX
+    return int(message) if is_id else 0
+
+
+def _backend(dsn: str, broker_url: str | None) -> Backend:
+    scheme = (broker_url or "postgresql://").partition("://")[0]
+    match scheme:
+        case "postgres" | "postgresql":
+            return PostgresBackend(dsn)
+        case "memory":
+            return ProcessBackend()
+        case "redis" | "rediss" | "unix":
+            from subscriptions.backends.redis import RedisBackend
+
+            return RedisBackend(broker_url or "")
+        case _:
+            raise ValueError(
+                f"The broker URL begins with {scheme}://; it must be redis://, rediss://, "
+                "memory://, or absent for PostgreSQL."
+            )

@@ -1,0 +1,34 @@
+"""Servers and ledgers for the live tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+
+from subscriptions.bell import Bell
+from tests.live.support import NEVER_SECONDS, Ledger, RedisServer, running
+
+
+@pytest.fixture
+def redis_server() -> Generator[RedisServer]:
+    """A Redis-compatible server of the test's own."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def ledger(database_url: str) -> AsyncGenerator[Ledger]:
+    """A ledger with nobody listening but PostgreSQL itself."""
+    async with Ledger.at(database_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def bell(ledger: Ledger) -> AsyncGenerator[Bell]:
+    """A bell over PostgreSQL that never polls: what it delivers, a message told of."""
+    bell = Bell.over(ledger.db, None, poll_seconds=NEVER_SECONDS)
+    async with running(bell):
+        yield bell
