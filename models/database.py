@@ -29,7 +29,7 @@ CONNECTION_LOST = (
 
 _SESSION = {
     "application_name": "usage-feed",
-    # A plan that depends on its parameters is made anew at every call, at more than the page's cost.
+    # A plan that depends on its parameters is made anew at every call, for more than a page's cost.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }

@@ -153,7 +153,9 @@ def _source(
     return f"entry x where {where}"
 
 
-def _conditions(arguments: _Arguments, wanted: dict[str, Any]) -> list[str]:
+def _conditions(
+    arguments: _Arguments, wanted: dict[str, str | frozenset[EntryKind] | None]
+) -> list[str]:
     return [
         condition.format(arguments.add(sorted(value) if isinstance(value, frozenset) else value))
         for condition, value in wanted.items()

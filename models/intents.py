@@ -1,7 +1,7 @@
-"""What a writer asks of the ledger, one value per intent, and the hash that makes a retry the same answer.
+"""What a writer asks of the ledger, and the hash that makes a retry the same answer.
 
-Owns the shapes, the bounds of every field and the canonical form of an input. Owns no decision: those are
-the database's (`sql/book.sql`) and the rule's (`refund_rule`).
+Owns the shapes (one dataclass per operation), the bounds of every field and the canonical form of
+an input. Owns no decision: those are the database's (`book`) and the rule's (`refund_rule`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Intent:
         ]
 
     def canonical_hash(self) -> bytes:
-        """SHA-256 over the operation and its input: absent equals null, keys sorted, instants in UTC."""
+        """SHA-256 of operation and input: absent equals null, keys sorted, instants in UTC."""
         given = {
             f.name: _canonical(getattr(self, f.name))
             for f in dataclasses.fields(self)
@@ -141,7 +141,7 @@ class RefundCharge(Intent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdjustBalance(Intent):
-    """`amount` is signed and not 0. `author` is whoever the credential says, so no part of the input."""
+    """`amount` is signed and not 0. `author` is whom the credential names: no part of the input."""
 
     operation = "ADJUSTMENT"
 
@@ -225,12 +225,12 @@ class FinishJob(Intent):
         if self.status is JobStatus.PARTIAL and missing:
             return InvalidInput(
                 field=missing,
-                message=f"{missing} is needed with PARTIAL: done and total say how much was delivered.",
+                message=f"{missing} is needed with PARTIAL: what part of total was delivered.",
             )
         if self.status is JobStatus.CANCELLED and missing and given:
             return InvalidInput(
                 field=missing,
-                message="done and total go together: give both, or neither for a job cancelled while queued.",
+                message="done and total go together; a job cancelled while queued has neither.",
             )
         if self.status in (JobStatus.SUCCEEDED, JobStatus.FAILED) and given:
             return InvalidInput(
@@ -244,7 +244,7 @@ _REPORTABLE = (JobStatus.SUCCEEDED, JobStatus.PARTIAL, JobStatus.FAILED, JobStat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireJob(Intent):
-    """The sweep's intent: the job's deadline has passed with no report. Binds no idempotency key."""
+    """The sweep's: the job's deadline has passed with no report. Binds no idempotency key."""
 
     operation = "EXPIRE_JOB"
 

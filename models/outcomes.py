@@ -1,7 +1,7 @@
 """What became of an intent: done, or one of the named refusals.
 
-Owns the vocabulary of the write path's answers. The docstring of a refusal is its default sentence, so that
-every error has one and the documentation cannot drift from it.
+Owns the vocabulary of the write path's answers. The docstring of a refusal is its default sentence,
+so that every error has one and the documentation cannot drift from it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class EntryNotFound(Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobNotFound(Refusal):
-    """No job of this account has that key. Start the job first; this idempotency key is still free."""
+    """No job of this account has that key. Start it first; this idempotency key is still free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

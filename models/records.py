@@ -40,7 +40,7 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What has been booked per kind, cumulative: magnitudes, but for `adjusted`, which is signed."""
+    """What has been booked per kind, cumulative: magnitudes, but `adjusted` is signed."""
 
     granted: int
     charged: int
@@ -86,7 +86,7 @@ class Entry:
     """One immutable line.
 
     `job_seq` names the line's job by the seq of the charge that paid for it: set on that charge and
-    on its refunds. `charge_seq` is set on refunds, `corrects_seq` on adjustments that correct a line.
+    on its refunds. `charge_seq` is set on refunds, `corrects_seq` on adjustments that mend a line.
     """
 
     account_id: int

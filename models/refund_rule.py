@@ -1,8 +1,8 @@
 """The refund rule: what the end of a job means for the charge that paid for it.
 
-Owns the decision as a pure function of the reported outcome and the catalogue. It rules on a *share* of the
-charge rather than an amount: how much of it already came back is known only under the account's lock, so the
-database does the last subtraction.
+Owns the decision as a pure function of the reported outcome and the catalogue. It rules on a
+*share* of the charge rather than an amount: how much of it already came back is known only under
+the account's lock, so the database does the last subtraction.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def default_code(status: JobStatus, done: int | None) -> str:
 def rule(status: JobStatus, reason: Reason, done: int | None, total: int | None) -> Ruling | None:
     """Rule on a job's outcome; None where `reason` cannot be the reason for it.
 
-    Guarantees: pure; `0 <= owed_parts <= parts`; nothing owed has a reason of kind JOB, something owed one of
-    kind REFUND.
+    Guarantees: pure; `0 <= owed_parts <= parts`; nothing owed has a reason of kind JOB, something
+    owed one of kind REFUND.
     """
     refundable = reason.kind == EntryKind.REFUND
     match status:

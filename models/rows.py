@@ -5,8 +5,7 @@ Owns the column lists that every reader selects and the one mapping from a row t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from models.records import (
     Account,
@@ -20,7 +19,13 @@ from models.records import (
     Totals,
 )
 
-Row = Mapping[str, Any]
+
+class Row(Protocol):
+    """A row of a query, or a composite value in one: its columns by their names."""
+
+    def __getitem__(self, index: str, /) -> Any: ...
+
+
 Ref = tuple[int, int]
 """An entry, or a job by its charge: (account id, seq)."""
 
@@ -29,16 +34,17 @@ ACCOUNT = (
 )
 
 ENTRY = (
-    "e.account_id, e.seq, e.kind, e.amount, e.balance_after, e.granted_after, e.charged_after, e.refunded_after, "
-    "e.adjusted_after, e.detail, e.campaign, e.charge_seq, e.job_seq, e.corrects_seq, e.rule, e.author, e.note, "
-    "e.occurred_at, e.recorded_at, e.metadata, e.reason_code, r.kind as reason_kind, r.title, r.fault"
+    "e.account_id, e.seq, e.kind, e.amount, e.balance_after, "
+    "e.granted_after, e.charged_after, e.refunded_after, e.adjusted_after, e.detail, e.campaign, "
+    "e.charge_seq, e.job_seq, e.corrects_seq, e.rule, e.author, e.note, e.occurred_at, "
+    "e.recorded_at, e.metadata, e.reason_code, r.kind as reason_kind, r.title, r.fault"
 )
 """To select from `entry e join reason r on r.code = e.reason_code`."""
 
 JOB = (
-    "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, j.deadline_at, "
-    "j.finished_at, j.decision_code, j.decision_detail, j.decision_refunded, j.decision_rule, "
-    "r.kind as reason_kind, r.title, r.fault"
+    "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, "
+    "j.deadline_at, j.finished_at, j.decision_code, j.decision_detail, j.decision_refunded, "
+    "j.decision_rule, r.kind as reason_kind, r.title, r.fault"
 )
 """To select from `job j left join reason r on r.code = j.decision_code`."""
 
@@ -68,7 +74,7 @@ def account_of(row: Row) -> Account:
 
 
 def entry_of(row: Row, reason: Reason | None = None) -> Entry:
-    """Map a row of `ENTRY`, or a bare row of the table whose `reason` is known otherwise."""
+    """Map a row of `ENTRY`, or a bare row of the table whose `reason` is known."""
     return Entry(
         account_id=row["account_id"],
         seq=row["seq"],
@@ -92,7 +98,7 @@ def entry_of(row: Row, reason: Reason | None = None) -> Entry:
 
 
 def job_of(row: Row, reason: Reason | None = None) -> Job:
-    """Map a row of `JOB`, or a bare row of the table whose decision's `reason` is known otherwise."""
+    """Map a row of `JOB`, or a bare row of the table whose decision's `reason` is known."""
     decision = None
     if row["decision_code"] is not None:
         decision = RefundDecision(

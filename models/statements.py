@@ -1,7 +1,7 @@
 """Statements: one account over one period, reconciled from the totals stored on its lines.
 
-Owns the boundaries and what lies between them. The boundaries cost one index read each, whatever the period's length;
-`by_reason`, `by_campaign` and `sum_of_lines` read the period's own lines.
+Owns the boundaries and what lies between them. The boundaries cost one index read each, whatever
+the period's length; `by_reason`, `by_campaign` and `sum_of_lines` read the period's own lines.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _WITHIN = "e.account_id = $1 and e.seq > $2 and e.seq <= $3"
 async def read(
     db: Database, account_id: int, start: datetime, end: datetime, time_zone: str
 ) -> Statement | None:
-    """The account's statement over [`start`, `end`) of `recorded_at`; None where there is no such account.
+    """The account's statement over [`start`, `end`) of `recorded_at`; None for no such account.
 
-    Guarantees: behind any write in flight; `final` once nothing can be booked in the period any more.
+    Guarantees: behind any write in flight; `final` once nothing can be booked in the period.
     """
     row = await db.fetchrow("select * from statement($1, $2, $3)", account_id, start, end)
     if row is None:
@@ -55,7 +55,10 @@ async def sum_of_lines(db: Database, of: Statement) -> int:
 
 
 async def by_reason(db: Database, of: Statement) -> list[ReasonTotal]:
-    """Lines and credits per reason: magnitudes, but for adjustments. The largest first within each kind."""
+    """Lines and credits per reason, the largest first within each kind.
+
+    Units: magnitudes, but adjustments are signed.
+    """
     rows = await db.fetch(
         "select t.*, r.kind as reason_kind, r.title, r.fault from ("
         "  select e.reason_code, count(*) as lines, sum(e.amount)::bigint as amount"
@@ -93,11 +96,13 @@ async def by_campaign(db: Database, of: Statement) -> list[CampaignTotal]:
     ]
 
 
-# Hops from each day's last line to the next day that has one: two index reads a day, whatever the number of lines.
+# Hops from each day's last line to the next day that has one: two index reads a day, whatever the
+# number of lines.
 _BY_DAY = """
 with recursive day as (
-    select null::date as date, $2::int as seq, $5::bigint as granted, $6::bigint as charged, $7::bigint as refunded,
-           $8::bigint as adjusted
+    select null::date as date, $2::int as seq,
+           $5::bigint as granted, $6::bigint as charged,
+           $7::bigint as refunded, $8::bigint as adjusted
     union all
     select n.date, l.seq, l.granted_after, l.charged_after, l.refunded_after, l.adjusted_after
     from day
@@ -119,7 +124,7 @@ from day window w as (order by seq) order by seq offset 1
 
 
 async def by_day(db: Database, of: Statement) -> list[DayTotal]:
-    """What moved on each calendar day of the statement's time zone, days on which nothing did left out."""
+    """What moved on each calendar day of the statement's time zone; empty days are left out."""
     opening = await db.fetchrow(
         "select e.granted_after, e.charged_after, e.refunded_after, e.adjusted_after"
         " from entry e where e.account_id = $1 and e.seq = $2",

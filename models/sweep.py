@@ -1,7 +1,7 @@
 """Jobs whose deadline has passed with no report.
 
-Owns finding them and the intents that end them; the writer and the rule decide. Safe on every instance at once: whoever
-locks the job first ends it, and the others find it ended.
+Owns finding them and the intents that end them; the writer and the rule decide. Safe on every
+instance at once: whoever locks the job first ends it, and the others find it ended.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ log = structlog.get_logger(__name__)
 
 
 async def sweep(db: Database, catalogue: Catalogue, writer: Writer) -> int:
-    """End the jobs that are due, at most `BATCH`; the number found, so that a full batch is followed by another."""
+    """End the jobs that are due, at most `BATCH`, and answer how many were found.
+
+    As many as `BATCH`: there may be more.
+    """
     due = await db.fetch(
-        "select account_id, charge_seq from job where status = 'RUNNING' and due_at <= clock_timestamp() "
+        "select account_id, charge_seq from job where status = 'RUNNING' and due_at <= now() "
         "order by due_at limit $1",
         BATCH,
     )
     if not due:
         return 0
     reason = await catalogue.get(default_code(JobStatus.EXPIRED, None))
-    assert reason is not None, "the migration seeds WORKER_LOST"
-    ruling = rule(JobStatus.EXPIRED, reason, None, None)
-    assert ruling is not None, "an expired job is always owed its charge"
+    ruling = reason and rule(JobStatus.EXPIRED, reason, None, None)
+    if ruling is None:
+        raise LookupError("the catalogue lacks the refund reason of an expired job")
     outcomes = await writer.book_many(
         [
             ExpireJob(account_id=row["account_id"], charge_seq=row["charge_seq"], ruling=ruling)

@@ -1,7 +1,8 @@
 """The tables whose shape Tortoise defines: accounts, the catalogue of reasons, services' keys.
 
-The ledger's own tables (entry, job, idempotency_key) have composite keys, which Tortoise models refuse; they stand in
-`migrations/sql/tables.sql`, beside the constraints that migrations from models leave out.
+The ledger's own tables (entry, job, idempotency_key) have composite keys, which Tortoise models
+refuse; they stand in `migrations/sql`, beside the constraints that migrations from models leave
+out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class AccountRow(Model):
     opened_at = fields.DatetimeField()
     input_hash = fields.BinaryField()
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "account"
 
 
@@ -46,7 +47,7 @@ class ReasonRow(Model):
     title = fields.CharField(max_length=200)
     fault = fields.CharField(max_length=8)
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "reason"
 
 
@@ -60,5 +61,5 @@ class ServiceKeyRow(Model):
     created_at = fields.DatetimeField(auto_now_add=True)
     revoked_at = fields.DatetimeField(null=True)
 
-    class Meta:
+    class Meta(Model.Meta):
         table = "service_key"

@@ -10,9 +10,11 @@ import zoneinfo
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TypeAlias
 
 from models.outcomes import InvalidInput
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 METADATA_BYTES_MAX = 4_096
 METADATA_DEPTH_MAX = 8
@@ -66,8 +68,8 @@ def check_time_zone(field: str, value: str) -> InvalidInput | None:
     )
 
 
-def check_metadata(field: str, value: Any) -> InvalidInput | None:
-    """JSON of at most `METADATA_BYTES_MAX` bytes and `METADATA_DEPTH_MAX` levels that PostgreSQL can hold."""
+def check_metadata(field: str, value: Json) -> InvalidInput | None:
+    """JSON that PostgreSQL can hold, of at most `METADATA_BYTES_MAX` and `METADATA_DEPTH_MAX`."""
     if value is None:
         return None
     if _depth(value) > METADATA_DEPTH_MAX:
@@ -90,7 +92,7 @@ def _time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-def _storable(value: Any) -> bool:
+def _storable(value: Json) -> bool:
     match value:
         case str():
             return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
@@ -102,13 +104,19 @@ def _storable(value: Any) -> bool:
             return True
 
 
-def _depth(value: Any) -> int:
+def _depth(value: Json) -> int:
     deepest, level = 0, [value]
     while level and deepest <= METADATA_DEPTH_MAX:
-        level = [
-            v
-            for x in level
-            for v in (x.values() if isinstance(x, dict) else x if isinstance(x, list) else ())
-        ]
+        level = [part for whole in level for part in _parts(whole)]
         deepest += 1
     return deepest
+
+
+def _parts(value: Json) -> Collection[Json]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()

@@ -39,9 +39,10 @@ from models.refund_rule import default_code
 from models.rows import Row, account_of, entry_of, job_of
 
 INTENT = (
-    "operation", "account_id", "key", "input_hash", "amount", "reason_code", "detail", "campaign", "metadata",
-    "occurred_at", "recorded_at", "charge_seq", "corrects_seq", "author", "note", "job_key", "job_operation",
-    "deadline_seconds", "status", "reported_code", "done", "total", "owed_parts", "parts", "decision_code", "rule",
+    "operation", "account_id", "key", "input_hash", "amount", "reason_code", "detail", "campaign",
+    "metadata", "occurred_at", "recorded_at", "charge_seq", "corrects_seq", "author", "note",
+    "job_key", "job_operation", "deadline_seconds", "status", "reported_code", "done", "total",
+    "owed_parts", "parts", "decision_code", "rule",
     "name", "unit", "scale", "time_zone", "overdraft_limit",
 )  # fmt: skip
 """The attributes of the database's type `intent`, in their order."""
@@ -123,7 +124,7 @@ async def decode(row: Row, intent: Intent, catalogue: Catalogue) -> Outcome:
             return Done(
                 account_of(row["account"]), entry, job, replayed=row["status"] == "REPLAYED"
             )
-        case "INSUFFICIENT_CREDITS":
+        case "INSUFFICIENT_CREDITS" if isinstance(intent, RecordCharge | StartJob):
             return InsufficientCredits(
                 available=row["credits"], shortfall=intent.amount - row["credits"]
             )
@@ -135,13 +136,15 @@ async def decode(row: Row, intent: Intent, catalogue: Catalogue) -> Outcome:
             return JobAlreadyExists(job=job)
         case "JOB_ALREADY_FINISHED" if job:
             return JobAlreadyFinished(job=job)
-        case "UNKNOWN_REASON":
+        case "UNKNOWN_REASON" if isinstance(intent, _GIVES_ITS_REASON):
             return UnknownReason(code=intent.reason_code)
         case "INVALID_INPUT":
             return InvalidInput(field=row["field"], message=row["problem"])
         case status:
             return _NOT_FOUND[status]()
 
+
+_GIVES_ITS_REASON = GrantCredits | RecordCharge | RefundCharge | AdjustBalance
 
 _NOT_FOUND = {
     "ACCOUNT_NOT_FOUND": AccountNotFound,

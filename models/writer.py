@@ -1,7 +1,8 @@
 """The writer: the only way a line is made.
 
-Owns the queue of intents and the one call of the database's `book`. Intents that arrive while a call is under way
-form the next one, so many writers share a commit and one alone never waits. The decisions are the database's.
+Owns the queue of intents and the one call of the database's `book`. Intents that arrive while a
+call is under way form the next one, so many writers share a commit and one alone never waits. The
+decisions are the database's.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class _Waiting:
 class Writer:
     """Books intents against one database.
 
-    `on_committed` hears the ids of the accounts that got a line, after each commit: a bell that does not live
-    in the database is rung there.
+    `on_committed` hears the ids of the accounts that got a line, after each commit: a bell that
+    does not live in the database is rung there.
     """
 
     def __init__(
@@ -162,7 +163,8 @@ class Writer:
     async def _answer(self, batch: list[_Waiting], rows: list[asyncpg.Record]) -> None:
         moved: set[int] = set()
         for row in rows:
-            waiting = batch[row["ord"] - 1]
+            place: int = row["ord"]
+            waiting = batch[place - 1]
             outcome = await decode(row, waiting.intent, self._catalogue)
             if row["status"] == "DONE" and row["entry"] is not None:
                 moved.add(row["entry"]["account_id"])
