@@ -33,11 +33,16 @@ function socketFor(headers: Record<string, string>): Client {
   return socket.client;
 }
 
-const fetcher: Fetcher = (operation, options) =>
-  createGraphiQLFetcher({ url: url.href, wsClient: socketFor(options?.headers ?? {}) })(operation, options);
-
 const token = takeToken();
-const headers = JSON.stringify({ authorization: `Bearer ${token ?? '<a token from ./dev token>'}` }, null, 2);
+const authorization = `Bearer ${token ?? '<a token from ./dev token>'}`;
+const headers = JSON.stringify({ authorization }, null, 2);
+
+/** The schema is asked for before the headers editor exists: the page's own token serves until then. */
+const fetcher: Fetcher = (operation, options) => {
+  const sent: Record<string, string> = options?.headers ?? (token === null ? {} : { authorization });
+  const send = createGraphiQLFetcher({ url: url.href, wsClient: socketFor(sent) });
+  return send(operation, { ...options, headers: sent });
+};
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('the page has no #root');
