@@ -57,10 +57,7 @@ async def page(
     Raises: BadInput, Forbidden.
     """
     piece = window.slice()
-    check_period(filter.start, filter.end)
-    _check("campaign", filter.campaign, NAME_LENGTH_MAX)
-    _check("reasonCode", filter.reason_code, CODE_LENGTH_MAX)
-    _check("search", filter.search, KEY_LENGTH_MAX)
+    check_filter(filter)
     if not admit(viewer, Scope.READ, account_id) or filter.kinds == frozenset():
         return feed.Page([], has_older=False, has_newer=False)
     return await feed.page(db, account_id, piece, filter, within)
@@ -93,6 +90,14 @@ async def job(db: Database, viewer: Viewer, account_id: int, key: str) -> Job | 
     if not admit(viewer, Scope.READ, account_id) or check_text("key", key, KEY_LENGTH_MAX):
         return None
     return await jobs.by_key(db, account_id, key)
+
+
+def check_filter(filter: feed.Filter) -> None:  # noqa: A002 - the contract's word
+    """Raises: BadInput for what no line could have."""
+    check_period(filter.start, filter.end)
+    _check("campaign", filter.campaign, NAME_LENGTH_MAX)
+    _check("reasonCode", filter.reason_code, CODE_LENGTH_MAX)
+    _check("search", filter.search, KEY_LENGTH_MAX)
 
 
 def check_period(start: datetime | None, end: datetime | None) -> None:
