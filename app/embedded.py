@@ -17,6 +17,8 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import json
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -24,13 +26,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+from urllib.parse import urlsplit
 
-STOP_POLL_SECONDS = 0.02
+POLL_SECONDS = 0.02
+ANSWER_SECONDS = 1.0
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 LOG_TAIL_LINES = 15
 
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 """What an acknowledged write rests on: PostgreSQL's defaults, said aloud."""
-THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+THROWAWAY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on"}
+"""Survives the death of any process, but not that of the machine."""
 
 
 class EmbeddedPostgresError(Exception):
@@ -84,6 +90,9 @@ class EmbeddedPostgres:
             fcntl.flock(self._in_use, fcntl.LOCK_SH)  # waits for a server that is being stopped
             with (self._folder / "start.lock").open("ab") as start_lock:
                 fcntl.flock(start_lock, fcntl.LOCK_EX)
+                # A keeper may be mending the server, or just have been killed itself.
+                while self._has_keeper() and not self._answers():
+                    time.sleep(POLL_SECONDS)
                 if not self._has_keeper():
                     self._launch_keeper(start_lock)
             return self.dsn
@@ -103,7 +112,9 @@ class EmbeddedPostgres:
             return
         self._leave()
         while self._has_keeper() and not self._has_users():
-            time.sleep(STOP_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
+        with (self._folder / "in-use.lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)  # a keeper that stopped lets go of it by its end
 
     def __enter__(self) -> Self:
         self.start()
@@ -131,6 +142,15 @@ class EmbeddedPostgres:
             if _lock_now(lock, fcntl.LOCK_EX):
                 return False
             return _lock_now(lock, fcntl.LOCK_SH)  # refused only by a keeper that stops the server
+
+    def _answers(self) -> bool:
+        try:
+            address = ("127.0.0.1", urlsplit(self.dsn).port or 0)
+            with socket.create_connection(address, ANSWER_SECONDS) as connection:
+                connection.sendall(SSL_REQUEST)  # the one question that needs no password
+                return connection.recv(1) in (b"N", b"S")
+        except OSError:
+            return False
 
     def _launch_keeper(self, start_lock: IO[bytes]) -> None:
         """Start the keeper, which detaches itself, and wait until it says that the server is ready.

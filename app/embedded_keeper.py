@@ -139,7 +139,8 @@ class Keeper:
     def _make_database(self, log: IO[bytes]) -> None:
         """initdb beside the final place, then rename: a killed one leaves nothing that counts."""
         for leftover in self.folder.glob("postgres.new-*"):
-            shutil.rmtree(leftover)
+            _end_leftovers(leftover / "database")
+            shutil.rmtree(leftover, ignore_errors=True)
         staging = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.folder))
         password = secrets.token_urlsafe(24)
         password_file = staging / "password"
@@ -267,18 +268,20 @@ def _end_leftovers(database: Path) -> None:
         time.sleep(POLL_SECONDS)
     pid_file = database / "postmaster.pid"
     with contextlib.suppress(OSError, ValueError):
-        pid = int(pid_file.read_text().split("\n")[0])
-        Path(
-            f"/proc/{pid}/cwd"
-        ).readlink()  # fails where there is none, or none that we may look at
-        pid_file.unlink()
+        entry = Path("/proc", pid_file.read_text().split("\n")[0])
+        if not _is_alive_postgres(entry) or (entry / "cwd").readlink() != database:
+            pid_file.unlink()
+
+
+def _is_alive_postgres(entry: Path) -> bool:
+    name, _, state = (entry / "stat").read_text().partition("(")[2].rpartition(") ")
+    return name == "postgres" and state[0] not in "ZX"
 
 
 def _servers_of(database: Path) -> Iterator[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            is_postgres = (entry / "comm").read_text() == "postgres\n"
-            if is_postgres and (entry / "cwd").samefile(database):
+            if _is_alive_postgres(entry) and (entry / "cwd").samefile(database):
                 yield int(entry.name)
 
 
@@ -299,9 +302,8 @@ def main() -> None:
     plan = json.loads(sys.argv[1])
     folder = Path(plan["folder"])
     keeper = Keeper(folder, Path(plan["binaries"]), plan["settings"])
-    # Closed in the opposite order: who is let in by the last finds the keeper gone.
+    in_use = (folder / "in-use.lock").open("ab")  # for as long as this process lives
     with (
-        (folder / "in-use.lock").open("ab") as in_use,
         (folder / "keeper.lock").open("ab") as own,
         _open_log(folder) as log,
         os.fdopen(plan["start_lock"], "ab") as start_lock,
@@ -322,6 +324,7 @@ def main() -> None:
             keeper.run(in_use, log, on_ready=lambda: tell("ready"))
         except (KeeperError, OSError, subprocess.SubprocessError) as error:
             tell(str(error))
+    os._exit(0)  # who waits for `in_use` gets it now, and finds `keeper.lock` free
 
 
 if __name__ == "__main__":
