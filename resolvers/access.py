@@ -37,6 +37,8 @@ class Viewer:
     name: str
     account_id: int | None = None
     scopes: frozenset[str] = frozenset()
+    expires_at: float | None = None
+    """When its token does, in seconds since 1970; None for a service."""
 
 
 def admit(viewer: Viewer, scope: Scope, account_id: int | None = None) -> bool:

@@ -118,27 +118,28 @@ class Identity:
         return viewer
 
     async def _customer(self, token: str) -> Viewer:
-        key = self._account_key(token)
+        claims = self._claims(token)
+        key = claims.get(self._rules.account_claim if self._rules else "")
+        if not isinstance(key, str) or check_text("key", key, KEY_LENGTH_MAX):
+            raise Unauthenticated
         account_id = self._accounts.get(key)
         if account_id is None:
             account = await accounts.by_key(self._db, key)
-            if account is None:
-                return Viewer(ViewerKind.CUSTOMER, key)
-            account_id = account.id
-            _remember(self._accounts, key, account_id)
-        return Viewer(ViewerKind.CUSTOMER, key, account_id)
+            if account is not None:
+                account_id = account.id
+                _remember(self._accounts, key, account_id)
+        expires_at = float(claims["exp"]) + LEEWAY_SECONDS
+        return Viewer(ViewerKind.CUSTOMER, key, account_id, expires_at=expires_at)
 
-    def _account_key(self, token: str) -> str:
+    def _claims(self, token: str) -> dict[str, Any]:
         rules = self._rules
         if rules is None:
             raise Unauthenticated
         try:
-            header = jwt.get_unverified_header(token)
-            kid = header.get("kid")
-            key = rules.keys.get(kid) if isinstance(kid, str) or kid is None else None
+            key = rules.keys.get(jwt.get_unverified_header(token).get("kid"))
             if key is None:
                 raise Unauthenticated
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 key,
                 algorithms=[_ALGORITHMS[key.key_type or ""]],
@@ -150,13 +151,9 @@ class Identity:
                     "verify_aud": rules.audience is not None,
                 },
             )
-        except (jwt.PyJWTError, ValueError, RecursionError):
-            # ValueError, RecursionError: what is not JSON in a shape that PyJWT foresees.
+        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
+            # The last three: JSON in a shape that PyJWT does not foresee.
             raise Unauthenticated from None
-        account_key = claims.get(rules.account_claim)
-        if not isinstance(account_key, str) or check_text("key", account_key, KEY_LENGTH_MAX):
-            raise Unauthenticated
-        return account_key
 
 
 def _public_key(entry: Mapping[str, Any]) -> jwt.PyJWK:

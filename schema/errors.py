@@ -38,17 +38,19 @@ def error_body(message: str, code: str, **extensions: Any) -> dict[str, Any]:
     return {"errors": [{"message": message, "extensions": {"code": code, **extensions}}]}
 
 
+def internal_error(request_id: str) -> dict[str, Any]:
+    """A response that says no more than where to look in the log."""
+    message = "Something went wrong on our side. Quote the request id when you report it."
+    return error_body(message, INTERNAL, requestId=request_id)
+
+
 def _presented(error: GraphQLError, before_execution: bool, request_id: str) -> dict[str, Any]:
     code = _code(error, before_execution)
     shown: dict[str, Any] = dict(error.formatted)
     if code == INTERNAL:
         cause = error.original_error or error
         log.error("a request failed", request_id=request_id, path=error.path, exc_info=cause)
-        shown["message"] = (
-            "Something went wrong on our side. Quote the request id when you report it."
-        )
-        shown["extensions"] = {"code": code, "requestId": request_id}
-        return shown
+        return shown | internal_error(request_id)["errors"][0]
     if len(error.message) > MESSAGE_LENGTH_MAX:
         shown["message"] = error.message[: MESSAGE_LENGTH_MAX - 1] + "…"
     shown["extensions"] = {"code": code}

@@ -1,0 +1,137 @@
+"""GraphQL over HTTP, to the letter of its specification: POST, GET for queries, streams for
+subscriptions.
+
+Owns statuses and media types. Owns no parsing of requests (`questions`) and no rendering of
+streams (`streams`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from app import questions, streams
+from app.process import Process
+from app.questions import Malformed, Question
+from app.results import body_of, is_request_error
+from models.database import CONNECTION_LOST
+from resolvers.access import Viewer, ViewerKind
+from resolvers.errors import Unauthenticated
+from schema import errors
+from schema.context import Context
+
+log = structlog.get_logger(__name__)
+
+CUSTOMER_BODY_BYTES_MAX = 65_536
+"""A customer only reads: no batch makes its requests long."""
+
+_READING = frozenset({OperationType.QUERY})
+_ALL_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
+_UNSEEN = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
+
+
+async def answer(request: Request, process: Process) -> Response:
+    """Answer one request at `/graphql`."""
+    request_id = secrets.token_hex(8)
+    media_type = questions.answer_type(request.headers.get("accept"))
+    try:
+        response = await _answer(request, process, media_type, request_id)
+    except Malformed as wrong:
+        response = _refusal(wrong.status, str(wrong), wrong.code, media_type, wrong.headers)
+    except Unauthenticated as wrong:
+        response = _refusal(401, str(wrong), wrong.code, media_type, {"WWW-Authenticate": "Bearer"})
+    except CONNECTION_LOST as lost:
+        log.warning("the database is away", request_id=request_id, error=repr(lost))
+        response = _refusal(
+            503,
+            "The database is away for a moment.",
+            "UNAVAILABLE",
+            media_type,
+            {"Retry-After": "1"},
+        )
+    except Exception:
+        log.exception("a request failed", request_id=request_id)
+        response = _json(errors.internal_error(request_id), 500, media_type)
+    response.headers["X-Request-Id"] = request_id
+    return response
+
+
+async def _answer(request: Request, process: Process, media_type: str, request_id: str) -> Response:
+    if request.method not in ("GET", "POST"):
+        raise Malformed(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
+    viewer = await process.identity.viewer(request.headers.get("authorization"))
+    question = await questions.read(request, _body_bytes_max(viewer, process))
+    context = Context(viewer, process.services)
+    transport = streams.transport_for(request.headers.get("accept", ""))
+    if transport is not None:
+        allowed = _READING if request.method == "GET" else _ALL_AT_ONCE
+        results = await process.schema.stream(
+            question.query,
+            variable_values=question.variables,
+            context_value=context,
+            operation_name=question.operation_name,
+            allowed_operation_types=allowed | {OperationType.SUBSCRIPTION},
+        )
+        return streams.response(results, transport, request_id)
+    result = await _execute(process, question, context, reading=request.method == "GET")
+    return _response(result, media_type, request_id)
+
+
+def _body_bytes_max(viewer: Viewer, process: Process) -> int:
+    most = process.settings.max_body_bytes
+    return most if viewer.kind is ViewerKind.SERVICE else min(most, CUSTOMER_BODY_BYTES_MAX)
+
+
+async def _execute(
+    process: Process, question: Question, context: Context, *, reading: bool
+) -> ExecutionResult:
+    try:
+        return await process.schema.execute(
+            question.query,
+            variable_values=question.variables,
+            context_value=context,
+            operation_name=question.operation_name,
+            allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
+        )
+    except (CannotGetOperationTypeError, MissingQueryError):
+        raise Malformed(400, "operationName must name one of the document's operations.") from None
+    except InvalidOperationTypeError as wrong:
+        if wrong.operation_type is OperationType.SUBSCRIPTION:
+            raise Malformed(
+                400, "Subscribe over a WebSocket, or with Accept: text/event-stream."
+            ) from None
+        raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
+
+
+def _response(result: ExecutionResult, media_type: str, request_id: str) -> Response:
+    refused = is_request_error(result) and media_type == questions.GRAPHQL_JSON
+    return _json(body_of(result, request_id), 400 if refused else 200, media_type)
+
+
+def _refusal(
+    status: int, message: str, code: str, media_type: str, headers: dict[str, str]
+) -> Response:
+    return _json(errors.error_body(message, code), status, media_type, headers)
+
+
+def _json(
+    body: dict[str, Any], status: int, media_type: str, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(body),
+        status,
+        headers={
+            **_UNSEEN,
+            **(headers or {}),
+            "Content-Type": f"{media_type}; charset=utf-8",
+        },
+    )

@@ -1,0 +1,127 @@
+"""What one server process holds while it runs, and the order in which it starts and stops.
+
+Owns the lifetimes of the database's pool, the bell, the writer and the sweep. Owns no socket
+(`server`) and no route
+(`asgi`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import structlog
+
+from app.settings import Settings, SettingsError
+from models.database import Database
+from models.reasons import Catalogue
+from models.sweep import BATCH, sweep
+from models.writer import Writer
+from resolvers.identity import Identity, TokenRules
+from schema.context import Services
+from schema.schema import UsageSchema, build_schema
+from subscriptions.bell import Bell
+
+log = structlog.get_logger(__name__)
+
+READY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Everything that answers requests. `stopping` is set once, before connections are closed."""
+
+    settings: Settings
+    services: Services
+    identity: Identity
+    schema: UsageSchema
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """Begin to stop: subscriptions end, and nothing that follows the feed is begun."""
+        self.stopping.set()
+        self.services.bell.stop()
+
+    async def problems(self) -> list[str]:
+        """What keeps the process from serving, a sentence each; empty when it is ready."""
+        found: list[str] = []
+        if self.stopping.is_set():
+            found.append("The server is stopping.")
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self.services.db.fetchval("select 1")
+        except Exception as error:  # whatever it is: the answer is that the database is away
+            log.warning("the database does not answer", error=repr(error))
+            found.append("The database does not answer.")
+        if self.services.bell.problem:
+            found.append(self.services.bell.problem)
+        return found
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[Process]:
+    """Start against a migrated database; stop in the order that loses nothing.
+
+    Raises: SettingsError, DatabaseUnusable, or what the database's connection raises.
+    """
+    if settings.database_url is None:
+        raise SettingsError(
+            "USAGE_FEED_DATABASE_URL is not set; ./dev run brings its own database."
+        )
+    rules = token_rules(settings)
+    async with AsyncExitStack() as stack:
+        db = await Database.connect(settings.database_url, settings.database_pool_size)
+        stack.push_async_callback(db.close)
+        if settings.require_durable_database:
+            await db.refuse_unless_durable()
+        bell = Bell.over(db, settings.broker_url)
+        await bell.start()
+        stack.push_async_callback(bell.close)
+        catalogue = Catalogue(db)
+        writer = Writer(db, catalogue, on_committed=bell.committed)
+        stack.push_async_callback(writer.close)
+        process = Process(
+            settings, Services(db, catalogue, writer, bell), Identity(db, rules), build_schema()
+        )
+        sweeper = asyncio.create_task(_sweep(process), name="sweep")
+        stack.push_async_callback(_ended, sweeper)
+        stack.callback(process.stop)
+        yield process
+
+
+def token_rules(settings: Settings) -> TokenRules | None:
+    """The rules for customers' tokens; None where no keys are set.
+
+    Raises: SettingsError where the keys cannot be used.
+    """
+    if settings.jwt_keys_file is None:
+        return None
+    try:
+        return TokenRules.from_jwks(
+            json.loads(settings.jwt_keys_file.read_bytes()),
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            account_claim=settings.jwt_account_claim,
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise SettingsError(f"USAGE_FEED_JWT_KEYS_FILE cannot be used: {error}") from error
+
+
+async def _sweep(process: Process) -> None:
+    """Every interval, end the jobs whose deadline has passed; on every instance at once."""
+    services = process.services
+    while not process.stopping.is_set():
+        try:
+            while await sweep(services.db, services.catalogue, services.writer) == BATCH:
+                pass
+        except Exception:
+            log.exception("the sweep failed and is tried again")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.stopping.wait(), process.settings.sweep_interval_seconds)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await task

@@ -1,0 +1,159 @@
+"""Reading a GraphQL request strictly: what is not well formed is refused here, with a status and
+a sentence.
+
+Owns bodies, parameters and media types. Owns no execution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+
+from schema.errors import BAD_USER_INPUT, PARSE_FAILED
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+BODY_SECONDS_MAX = 30.0
+
+
+class Malformed(Exception):
+    """The request is not well formed."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: str = BAD_USER_INPUT,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One operation to execute."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+
+
+async def read(request: Request, body_bytes_max: int) -> Question:
+    """The question of a POST's body or a GET's parameters. Raises: Malformed."""
+    if request.method == "GET":
+        return _from_parameters(request)
+    _check_content(request.headers)
+    return question_of(parse_json(await _body(request, body_bytes_max)))
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Strict JSON: UTF-8, finite numbers, at most 1,024 levels. Raises: Malformed."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(400, f"The body is not valid JSON: {error}.", PARSE_FAILED) from None
+
+
+def question_of(body: Any) -> Question:
+    """The question that a JSON value asks. Raises: Malformed."""
+    if not isinstance(body, dict):
+        raise Malformed(400, "The body must be a JSON object with a query.")
+    fields = cast("dict[str, Any]", body)
+    query = fields.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise Malformed(400, "query must be a text that is not empty.")
+    variables = fields.get("variables")
+    if not isinstance(variables, dict | None):
+        raise Malformed(400, "variables must be an object or null.")
+    name = fields.get("operationName")
+    if not isinstance(name, str | None):
+        raise Malformed(400, "operationName must be a text or null.")
+    if not isinstance(fields.get("extensions"), dict | None):
+        raise Malformed(400, "extensions must be an object or null.")
+    return Question(query, cast("dict[str, Any] | None", variables), name or None)
+
+
+def answer_type(accept: str | None) -> str:
+    """The media type to answer with: GraphQL's own where it is wanted at least as much as plain
+    JSON.
+    """
+    if accept is None:
+        return JSON
+    wanted = _qualities(accept)
+    plain = max(wanted.get(JSON, 0.0), wanted.get("application/*", 0.0), wanted.get("*/*", 0.0))
+    own = wanted.get(GRAPHQL_JSON, 0.0)
+    return GRAPHQL_JSON if own > 0 and own >= plain else JSON
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for the page rather than a client for an answer."""
+    if request.method != "GET" or "query" in request.query_params:
+        return False
+    wanted = _qualities(request.headers.get("accept", ""))
+    return wanted.get("text/html", 0.0) > max(wanted.get(JSON, 0.0), wanted.get(GRAPHQL_JSON, 0.0))
+
+
+def _from_parameters(request: Request) -> Question:
+    given = request.query_params
+    for name in given:
+        if len(given.getlist(name)) > 1:
+            raise Malformed(400, f"The parameter {name} is given more than once.")
+    body: dict[str, Any] = {
+        "query": given.get("query"),
+        "operationName": given.get("operationName"),
+    }
+    for name in ("variables", "extensions"):
+        if given.get(name):
+            body[name] = parse_json(given[name])
+    return question_of(body)
+
+
+def _check_content(headers: Headers) -> None:
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media_type.strip().lower() != JSON or charset not in ("", "utf-8", "utf8"):
+        raise Malformed(415, "POST a JSON body in UTF-8: Content-Type: application/json.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Malformed(415, "The body must not be compressed.")
+
+
+async def _body(request: Request, bytes_max: int) -> bytes:
+    too_large = Malformed(413, f"The body must not be larger than {bytes_max} bytes.")
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length[:19]) > bytes_max:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise too_large
+    except TimeoutError:
+        raise Malformed(408, "The body did not arrive in time.") from None
+    except ClientDisconnect:
+        raise Malformed(400, "The body did not arrive whole.") from None
+    return bytes(body)
+
+
+def _qualities(accept: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        found[media_type] = max(found.get(media_type, 0.0), quality)
+    return found

@@ -1,0 +1,104 @@
+"""Listening: one socket, one server process, stopped in order.
+
+Owns the address, signals and the limits of connections. Owns nothing that answers (`asgi`,
+`process`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from app.asgi import create_app
+from app.connection import WebSocketProtocol
+from app.process import Process, running
+from app.settings import Settings
+
+WEBSOCKET_BYTES_MAX = 131_072
+HEADER_BYTES_MAX = 32_768
+KEEP_ALIVE_SECONDS = 30
+BACKLOG = 2_048
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server whose subscriptions end before its connections do."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_listening: Callable[[], None], on_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # uvicorn's own raises the signal again at the end, which would cut off whoever closes
+        # after us.
+        loop = asyncio.get_running_loop()
+        handled = (signal.SIGINT, signal.SIGTERM)
+        for number in handled:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+
+async def serve(settings: Settings, on_listening: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; `on_listening` hears the address once requests are answered.
+
+    Raises: OSError where the port is taken; what `process.running` raises.
+    """
+    with bound(settings.host, settings.port) as listener:
+        async with running(settings) as process:
+            address = url_of(listener, settings.host)
+            server = make_server(process, lambda: on_listening(address) if on_listening else None)
+            await server.serve([listener])
+
+
+def make_server(process: Process, on_listening: Callable[[], None]) -> Server:
+    """The server of one process."""
+    app: ASGIApp = create_app(process)
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+        ws=WebSocketProtocol,
+        ws_max_size=WEBSOCKET_BYTES_MAX,
+        ws_per_message_deflate=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(process.settings.shutdown_grace_seconds)),
+    )
+    return Server(config, on_listening, process.stop)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises: OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def url_of(listener: socket.socket, host: str) -> str:
+    """The address that a listener is reached at."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    port = listener.getsockname()[1]
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
