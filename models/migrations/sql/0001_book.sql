@@ -264,7 +264,8 @@ begin
         i.recorded_at := j.deadline_at;
         at := greatest(j.deadline_at, a.recorded_at);
     end if;
-    back := greatest(ceil(-c.amount::numeric * i.owed_parts / i.parts)::bigint - (-c.amount - left_of(c)), 0);
+    -- Rounded up in whole numbers: a numeric quotient keeps too few digits for large charges.
+    back := greatest(div(-c.amount::numeric * i.owed_parts + i.parts - 1, i.parts)::bigint - (-c.amount - left_of(c)), 0);
     if back > 0 then
         i.reason_code := i.decision_code;
         e := refund_line(a, i, c, back, at);
@@ -338,20 +339,21 @@ declare
     bound   idempotency_key;
     n       integer := 0;
     now_    timestamptz;
+    locked  bigint[];
     lines   entry[] := '{}';   -- decided, not inserted yet
     waiting bigint[] := '{}';  -- the accounts of those lines
 begin
     for n in select s from generate_subscripts(intents, 1) s
-             where intents[s].operation = 'OPEN_ACCOUNT' order by intents[s].key
+             where intents[s].operation = 'OPEN_ACCOUNT' order by intents[s].key, s
     loop
         o := open_account(intents[n]);
         o.ord := n;
         return next o;
     end loop;
 
-    perform from account
-    where id = any (array(select u.account_id from unnest(intents) u))
-    order by id for no key update;
+    locked := array(select id from account
+                    where id = any (array(select u.account_id from unnest(intents) u))
+                    order by id for no key update);
     now_ := clock_timestamp();
 
     n := 0;
@@ -363,7 +365,8 @@ begin
                 perform append_lines(lines);
                 lines := '{}'; waiting := '{}';
             end if;
-            select * into a from account where id = i.account_id;
+            -- One that was opened while the locks were waited for is not locked: not there yet.
+            select * into a from account where id = i.account_id and id = any (locked);
         end if;
         bound := null;
         if a.id is not null and i.key is not null then

@@ -19,7 +19,11 @@ create trigger account_is_never_removed before delete or truncate on account
 
 create function job_ends_once() returns trigger language plpgsql as $$
 begin
-    if old.status <> 'RUNNING' or new.status = 'RUNNING'
+    if tg_op = 'INSERT' then
+        if new.status <> 'RUNNING' then
+            raise exception 'a job starts RUNNING' using errcode = 'restrict_violation';
+        end if;
+    elsif old.status <> 'RUNNING' or new.status = 'RUNNING'
        or (new.account_id, new.charge_seq, new.key, new.operation, new.started_at, new.deadline_at, new.due_at)
           is distinct from
           (old.account_id, old.charge_seq, old.key, old.operation, old.started_at, old.deadline_at, old.due_at)
@@ -30,7 +34,7 @@ begin
     end if;
     return new;
 end $$;
-create trigger job_ends_once before update on job for each row execute function job_ends_once();
+create trigger job_ends_once before insert or update on job for each row execute function job_ends_once();
 
 create function balance_moves_by_lines_only() returns trigger language plpgsql as $$
 begin
@@ -44,6 +48,9 @@ begin
           is distinct from (old.id, old.key, old.unit, old.scale, old.input_hash)
     then
         raise exception 'the identity of account % never changes', old.id using errcode = 'restrict_violation';
+    elsif new.overdraft_limit < old.overdraft_limit then
+        raise exception 'the overdraft limit of account % is never lowered: charges rest on it', old.id
+            using errcode = 'restrict_violation';
     elsif pg_trigger_depth() < 2
           and (new.last_seq, new.balance, new.granted, new.charged, new.refunded, new.adjusted, new.recorded_at, new.live)
               is distinct from
@@ -84,7 +91,9 @@ begin
        or l.refunded_after <> l.refunded_before + case when l.kind = 'REFUND' then l.amount else 0 end
        or l.adjusted_after <> l.adjusted_before + case when l.kind = 'ADJUSTMENT' then l.amount else 0 end
        or l.recorded_at < l.recorded_before
-       or (l.imported and (l.account_live or l.live_before or l.recorded_at > clock_timestamp()))
+       or l.recorded_at > greatest(clock_timestamp(), l.recorded_before)
+       or (not l.imported and l.recorded_at < transaction_timestamp())
+       or (l.imported and (l.account_live or l.live_before))
        or (l.kind = 'CHARGE' and l.balance_after < -l.overdraft_limit)
     limit 1;
     if found then
@@ -92,14 +101,14 @@ begin
             using errcode = 'integrity_constraint_violation';
     end if;
 
-    select c.account_id, c.seq into broken
-    from (select distinct n.account_id, n.charge_seq from new_line n where n.kind = 'REFUND') r
-    join entry c on c.account_id = r.account_id and c.seq = r.charge_seq
+    select r.account_id, r.seq into broken
+    from new_line r join entry c on c.account_id = r.account_id and c.seq = r.charge_seq
     where c.kind <> 'CHARGE'
+       or (r.job_seq, r.campaign) is distinct from (c.job_seq, c.campaign)
        or -c.amount < (select sum(e.amount) from entry e where e.account_id = r.account_id and e.charge_seq = r.charge_seq)
     limit 1;
     if found then
-        raise exception 'line % of account % is no charge, or would be refunded by more than it took',
+        raise exception 'line % of account % refunds what is no charge, another job''s, or more than the charge took',
             broken.seq, broken.account_id using errcode = 'integrity_constraint_violation';
     end if;
 

@@ -1,7 +1,7 @@
 -- A statement's boundaries: the last line before the period and the last line within it, and whether it is final.
 --
--- Only a period that has ended while no line was booked since can be changed by a write in flight: there, and only
--- there, the read waits for the account's lock. A function, because each of its statements sees what was committed before
+-- A write in flight can only add lines after the account's last one: where a boundary has passed since that line, and
+-- only there, the read waits for the account's lock. A function, because each of its statements sees what was committed before
 -- it began.
 
 create function statement(of_account bigint, period_start timestamptz, period_end timestamptz)
@@ -14,14 +14,16 @@ create function statement(of_account bigint, period_start timestamptz, period_en
     language plpgsql
 as $$
 declare
-    ended boolean := period_end <= clock_timestamp();
-    a     account;
+    now_   timestamptz := clock_timestamp();
+    ended  boolean := period_end <= now_;
+    passed timestamptz := case when ended then period_end when period_start <= now_ then period_start end;
+    a      account;
 begin
     select * into a from account where id = of_account;
     if not found then
         return;
     end if;
-    if ended and (a.recorded_at is null or a.recorded_at < period_end) then
+    if passed is not null and (a.recorded_at is null or a.recorded_at < passed) then
         select * into a from account where id = of_account for share;
     end if;
     return query

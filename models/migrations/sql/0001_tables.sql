@@ -55,9 +55,10 @@ create table entry (
         else false end),
     constraint entry_parts_of_its_kind check (
         (charge_seq is not null) = (kind = 'REFUND')
-        and (author is not null and note is not null) = (kind = 'ADJUSTMENT')
-        and (rule is null or kind = 'REFUND')
+        and num_nonnulls(author, note) = case kind when 'ADJUSTMENT' then 2 else 0 end
+        and (rule is null or (kind = 'REFUND' and job_seq is not null))
         and (corrects_seq is null or kind = 'ADJUSTMENT')
+        and coalesce(charge_seq < seq, true) and coalesce(corrects_seq < seq, true)
         and (job_seq is null or (kind = 'CHARGE' and job_seq = seq) or (kind = 'REFUND' and job_seq = charge_seq))),
     constraint entry_balance_is_the_sum check (
         balance_after = granted_after - charged_after + refunded_after + adjusted_after),
@@ -108,6 +109,7 @@ create table job (
 );
 comment on column job.due_at is
     'When the sweep may end it, on the ledger''s clock: deadlineSeconds after it was booked, however old its history is.';
+alter table entry add constraint entry_belongs_to_a_job foreign key (account_id, job_seq) references job;
 create index job_due on job (due_at) where status = 'RUNNING';
 create index job_by_status on job (account_id, status, charge_seq);
 create index job_by_key_prefix on job (account_id, key text_pattern_ops);
@@ -122,5 +124,9 @@ create table idempotency_key (
     primary key (account_id, key),
     foreign key (account_id, seq) references entry deferrable initially deferred,
     foreign key (account_id, job_seq) references job (account_id, charge_seq) deferrable initially deferred,
-    constraint idempotency_key_names_an_outcome check (seq is not null or job_seq is not null)
+    constraint idempotency_key_names_an_outcome check (case
+        when operation = 'START_JOB' then num_nulls(seq, job_seq) = 0 and seq = job_seq
+        when operation = 'FINISH_JOB' then job_seq is not null
+        when operation in ('GRANT', 'CHARGE', 'REFUND', 'ADJUSTMENT') then seq is not null and job_seq is null
+        else false end)
 );
