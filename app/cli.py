@@ -1,0 +1,265 @@
+"""The commands: `python -m app COMMAND`, which `./dev COMMAND` sets up and hands over to.
+
+Owns options, exit codes and the sentences of errors. What a command does is its module's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import IO, Any, NoReturn, TypeVar
+
+import click
+
+from app.opening import DEFAULT_DATA_DIR, database_address, opened
+from app.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+data_option = click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    default=DEFAULT_DATA_DIR,
+    show_default="data/ in the checkout",
+    help="Folder of the embedded database and of the demonstration.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def commands() -> None:
+    """Usage Feed: a credit ledger in which every movement of a balance is a line with a reason."""
+
+
+@commands.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
+)
+@data_option
+def run(port: int | None, data_dir: Path) -> None:
+    """Serve, with a demonstration account and an embedded PostgreSQL."""
+    from app.run import run as run_everything
+
+    run_everything(_settings(port), data_dir, say)
+
+
+@commands.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
+)
+def serve(port: int | None) -> None:
+    """Serve against USAGE_FEED_DATABASE_URL, as in production."""
+    from app.run import serve_alone
+
+    serve_alone(_settings(port), say)
+
+
+@commands.command()
+@click.option(
+    "--account", "account_key", metavar="KEY", help="A customer's token for this account."
+)
+@click.option("--service", is_flag=True, help="A service's key.")
+@click.option("--scopes", metavar="S,S", help="The service's scopes. By default all.")
+@data_option
+def token(account_key: str | None, service: bool, scopes: str | None, data_dir: Path) -> None:
+    """Print a customer's or a service's credential, and nothing else."""
+    from app.run import ALL_SCOPES
+
+    if (account_key is None) == (not service):
+        raise click.UsageError("Say either --account KEY or --service.")
+    if scopes is not None and not service:
+        raise click.UsageError("--scopes goes with --service.")
+    wanted = ALL_SCOPES if scopes is None else [s.strip() for s in scopes.split(",") if s.strip()]
+    if unknown := sorted(set(wanted) - set(ALL_SCOPES)):
+        raise click.UsageError(
+            f"There is no scope {', '.join(unknown)}. The scopes are {', '.join(ALL_SCOPES)}."
+        )
+    click.echo(_run(_token(account_key, wanted, data_dir)))
+
+
+async def _token(account_key: str | None, scopes: list[str], data_dir: Path) -> str:
+    from app.credentials import Credentials
+    from models import accounts
+
+    credentials = Credentials(data_dir)
+    with database_address(load_settings(), data_dir) as address:
+        async with opened(address) as db:
+            if account_key is None:
+                return await credentials.service(db, scopes)
+            if await accounts.by_key(db, account_key) is None:
+                raise click.ClickException(f"There is no account {account_key!r}.")
+    return credentials.customer(account_key)
+
+
+@commands.command("demo-failure")
+@data_option
+def demo_failure(data_dir: Path) -> None:
+    """Run a job that fails, so that its refund lands in the feed."""
+    from app.failure import fail_a_job
+    from app.running import server_of
+
+    _run(fail_a_job(server_of(data_dir), _demonstration_key(data_dir), click.echo))
+
+
+@commands.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--url", help="Address of the server. By default the one that runs on --data.")
+@click.option(
+    "--token-file",
+    type=click.File(),
+    help="Where the service's key is read from, - for standard input. "
+    "By default the demonstration's is used.",
+)
+@data_option
+def replay(path: Path, url: str | None, token_file: IO[str] | None, data_dir: Path) -> None:
+    """Drive the running server with a trace (CSV), and check its arithmetic."""
+    from rich.console import Console
+
+    from app.replay import replay as replay_trace
+    from app.running import data_dir_of, server_of
+
+    if token_file:
+        key = token_file.read().strip()
+    else:
+        key = _demonstration_key((url and data_dir_of(url)) or data_dir)
+    if not _run(replay_trace(path, url or server_of(data_dir), key, Console())):
+        sys.exit(1)
+
+
+@commands.group()
+def reason() -> None:
+    """The catalogue of reasons."""
+
+
+@reason.command()
+@click.argument("code")
+@click.option("--kind", required=True, help="CHARGE, REFUND, GRANT or ADJUSTMENT.")
+@click.option("--title", required=True, help="What a customer reads.")
+@click.option("--fault", required=True, help="PLATFORM, PROVIDER, CUSTOMER or NONE.")
+@data_option
+def add(code: str, kind: str, title: str, fault: str, data_dir: Path) -> None:
+    """Add a reason that entries may have from now on."""
+    _run(_add_reason(code, kind.upper(), title, fault.upper(), data_dir))
+    click.echo(f"Added {code}.")
+
+
+async def _add_reason(code: str, kind: str, title: str, fault: str, data_dir: Path) -> None:
+    from models.reasons import Catalogue, ReasonExists
+
+    with database_address(load_settings(), data_dir) as address:
+        async with opened(address) as db:
+            try:
+                problem = await Catalogue(db).add(code, kind, title, fault)
+            except ReasonExists:
+                raise click.ClickException(f"The catalogue already has {code}.") from None
+            if problem:
+                raise click.ClickException(problem.message)
+
+
+@commands.command()
+@click.option("--check", is_flag=True, help="Compare only; exit 1 where the two differ.")
+def schema(check: bool) -> None:
+    """Write schema/schema.graphql from the code, or compare the two."""
+    from schema import snapshot
+
+    difference = snapshot.drift() if check else ""
+    breaks = snapshot.unannounced_breaks() if check else snapshot.update()
+    for sentence in breaks:
+        say(f"Breaks clients, and schema/announced-changes.txt does not say so: {sentence}")
+    click.echo(difference, nl=False)
+    if breaks or difference:
+        sys.exit(1)
+
+
+def say(sentence: str) -> None:
+    """Tell what is going on, on standard error: standard output is for results."""
+    click.echo(sentence, err=True)
+
+
+def _settings(port: int | None) -> Settings:
+    settings = load_settings()
+    _set_up_logs(settings.log_level)
+    return settings if port is None else settings.model_copy(update={"port": port})
+
+
+def _set_up_logs(level: str) -> None:
+    import structlog
+
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(number, logging.WARNING), format="%(levelname)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _demonstration_key(data_dir: Path) -> str:
+    from app.credentials import Credentials
+    from app.run import ALL_SCOPES
+
+    key = Credentials(data_dir).kept_service(ALL_SCOPES)
+    if key is None:
+        raise click.ClickException(
+            f"{data_dir} has no demonstration's credential: ./dev run makes it. "
+            "--data names another folder."
+        )
+    return key
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def main() -> NoReturn:
+    """Run the command line; whatever goes wrong in a foreseen way ends in a sentence."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        sys.exit(commands.main(prog_name="./dev", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        say("Stopped.")
+        sys.exit(130)
+    except Exception as error:
+        if not isinstance(error, _foreseen()):
+            raise
+        say(str(error))
+        sys.exit(1)
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    from app.client import ApiError
+    from app.demonstration import DemonstrationError
+    from app.embedded import EmbeddedPostgresError
+    from app.replay.trace import TraceError
+    from app.run import PortTaken
+    from app.running import NoServer
+    from app.settings import SettingsError
+    from models.database import DatabaseUnusable
+
+    return (
+        ApiError,
+        DatabaseUnusable,
+        DemonstrationError,
+        EmbeddedPostgresError,
+        NoServer,
+        PortTaken,
+        SettingsError,
+        TraceError,
+    )

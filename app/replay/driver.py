@@ -1,0 +1,192 @@
+"""Driving a server with a trace: accounts side by side, each account's steps one after the other.
+
+Owns the order: an account's next step is sent after its previous one was answered, so that any run,
+and any second run after a kill, ends in the same ledger. Owns no request (`operations`) and no
+arithmetic (`trace`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from app.client import PATIENCE_SECONDS, Api, ApiError
+from app.replay.operations import (
+    ROOTS_MAX,
+    Answer,
+    ended_jobs,
+    grant_credits,
+    open_accounts,
+    start_and_finish_jobs,
+)
+from app.replay.trace import AccountTrace, Finish, Grant, Open, Start, Step
+
+REQUESTS_AT_ONCE = 4
+JOBS_PER_REQUEST = 100
+POLL_SECONDS = 0.25
+UNKNOWN_PAUSE_SECONDS = 0.5
+REFUSALS_SHOWN_MAX = 10
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the steps sent."""
+
+    booked: int = 0
+    replayed: int = 0
+    refused: Counter[str] = field(default_factory=Counter[str])
+    refusals: list[str] = field(default_factory=list[str])
+
+    def refuse(self, account: str, step: Step, answer: Answer) -> None:
+        """Count a refusal, and remember the first few."""
+        self.refused[str(answer.refusal)] += 1
+        if len(self.refusals) < REFUSALS_SHOWN_MAX:
+            what = type(step).__name__.lower()
+            self.refusals.append(
+                f"account {account}, row {step.row}, {what}: {answer.refusal}. {answer.message}"
+            )
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One account's place in its trace."""
+
+    account: AccountTrace
+    account_id: str = ""
+    position: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.account.steps) - self.position
+
+    @property
+    def step(self) -> Step:
+        return self.account.steps[self.position]
+
+
+class Driver:
+    """Sends every step of some accounts, the longest accounts first."""
+
+    def __init__(
+        self, api: Api, accounts: Sequence[AccountTrace], on_steps_done: Callable[[int], None]
+    ) -> None:
+        self.tally = Tally()
+        self._api = api
+        self._on_steps_done = on_steps_done
+        self._ready: dict[type[Step], list[tuple[int, int, _Stream]]] = {
+            Open: [],
+            Grant: [],
+            Start: [],
+        }
+        self._awaiting: dict[str, _Stream] = {}
+        self._changed = asyncio.Event()
+        self._streams = [_Stream(account) for account in accounts]
+        self._unfinished = len(self._streams)
+        self._pushed = 0
+        self._progressed_at = time.monotonic()
+
+    async def run(self) -> Tally:
+        """Send all of it.
+
+        Raises: ApiError.
+        """
+        for stream in self._streams:
+            self._push(stream)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                poll = tasks.create_task(self._poll())
+                workers = [tasks.create_task(self._work()) for _ in range(REQUESTS_AT_ONCE)]
+                await asyncio.gather(*workers)
+                poll.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return self.tally
+
+    def _push(self, stream: _Stream) -> None:
+        """Have the account's next step sent, or be done with it."""
+        if stream.left:
+            kind = Start if isinstance(stream.step, Finish) else type(stream.step)
+            self._pushed += 1
+            heapq.heappush(self._ready[kind], (-stream.left, self._pushed, stream))
+        else:
+            self._unfinished -= 1
+        self._changed.set()
+
+    def _take(self) -> list[_Stream]:
+        """The accounts whose next steps go into one request."""
+        waiting = [queue for queue in self._ready.values() if queue]
+        if not waiting:
+            return []
+        queue = min(waiting)  # where the account with the most steps left is
+        most = JOBS_PER_REQUEST if queue is self._ready[Start] else ROOTS_MAX
+        return [heapq.heappop(queue)[2] for _ in range(min(most, len(queue)))]
+
+    async def _work(self) -> None:
+        while self._unfinished:
+            streams = self._take()
+            if not streams:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            for stream, answer in zip(streams, await self._send(streams), strict=True):
+                self._advance(stream, answer)
+
+    async def _send(self, streams: Sequence[_Stream]) -> list[Answer]:
+        opens = [s.step for s in streams if isinstance(s.step, Open)]
+        if opens:
+            return await open_accounts(self._api, opens)
+        grants = [(s.account_id, s.step) for s in streams if isinstance(s.step, Grant)]
+        if grants:
+            return await grant_credits(self._api, grants)
+        jobs = [(s.account_id, s.step) for s in streams if isinstance(s.step, Start | Finish)]
+        return await start_and_finish_jobs(self._api, jobs)
+
+    def _advance(self, stream: _Stream, answer: Answer) -> None:
+        step = stream.step
+        if answer.refusal == "OutcomeUnknown":
+            self._send_again_later(stream)
+            return
+        self._progressed_at = time.monotonic()
+        done = 1
+        if answer.refusal:
+            self.tally.refuse(stream.account.key, step, answer)
+            if isinstance(step, Open):
+                done = stream.left
+        elif answer.replayed:
+            self.tally.replayed += 1
+        else:
+            self.tally.booked += 1
+        if isinstance(step, Open):
+            stream.account_id = answer.id or ""
+        stream.position += done
+        self._on_steps_done(done)
+        if (
+            isinstance(step, Start)
+            and step.awaits_refund
+            and answer.id
+            and answer.status == "RUNNING"
+        ):
+            self._awaiting[answer.id] = stream
+        else:
+            self._push(stream)
+
+    def _send_again_later(self, stream: _Stream) -> None:
+        if time.monotonic() - self._progressed_at > PATIENCE_SECONDS:
+            raise ApiError(f"{self._api.url} cannot tell what becomes of its writes: see its log.")
+        asyncio.get_running_loop().call_later(UNKNOWN_PAUSE_SECONDS, self._push, stream)
+
+    async def _poll(self) -> None:
+        """Let accounts go on whose job the sweep has refunded."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            for job_id in (
+                await ended_jobs(self._api, list(self._awaiting)[:100]) if self._awaiting else ()
+            ):
+                self._push(self._awaiting.pop(job_id))
+
+
+__all__ = ["Driver", "Tally"]
