@@ -12,6 +12,8 @@ from typing import Any
 
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import PreExecutionError
 
 from resolvers.errors import RequestError
@@ -23,6 +25,9 @@ VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
 MESSAGE_LENGTH_MAX = 500
+
+_NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+"""What Strawberry raises for a document without the operation that was asked for."""
 
 
 def presented(result: Any, request_id: str) -> list[dict[str, Any]]:
@@ -63,6 +68,8 @@ def _code(error: GraphQLError, before_execution: bool) -> str:
         cause = cause.original_error
     if isinstance(cause, RequestError):
         return cause.code
+    if isinstance(cause, _NOTHING_TO_RUN):
+        return VALIDATION_FAILED
     if cause is not None and not isinstance(cause, GraphQLError):
         return INTERNAL
     if isinstance(error, GraphQLSyntaxError):

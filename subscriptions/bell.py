@@ -165,18 +165,19 @@ def _account_id(message: str) -> int:
 
 
 def _backend(dsn: str, broker_url: str | None) -> Backend:
-    scheme = (broker_url or "postgresql://").partition("://")[0]
+    url = broker_url or dsn
+    scheme = url.partition("://")[0]
     match scheme:
         case "postgres" | "postgresql":
-            return PostgresBackend(dsn)
+            return PostgresBackend(url)
         case "memory":
             return ProcessBackend()
         case "redis" | "rediss" | "unix":
             from subscriptions.backends.redis import RedisBackend
 
-            return RedisBackend(broker_url or "")
+            return RedisBackend(url)
         case _:
             raise ValueError(
                 f"The broker URL begins with {scheme}://; it must be redis://, rediss://, "
-                "memory://, or absent for PostgreSQL."
+                "memory:// or postgresql://."
             )

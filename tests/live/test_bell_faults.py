@@ -289,7 +289,7 @@ async def _keep_writing(ledger: Ledger, account_id: int, stopped: Callable[[], b
 
 
 async def test_a_bell_over_an_unknown_broker_is_refused_with_a_sentence(ledger: Ledger) -> None:
-    with pytest.raises(ValueError, match="must be redis://, rediss://, memory://, or absent"):
+    with pytest.raises(ValueError, match="must be redis://, rediss://, memory:// or postgresql://"):
         Bell.over(ledger.db, "kafka://localhost")
 
 

@@ -1,0 +1,252 @@
+"""graphql-transport-ws, as its protocol document says, for any client and any bytes.
+
+Owns each socket's conversation: who speaks, its operations, its limits, its end. Owns no shapes of
+messages (`messages`), no execution (the schema) and no delivery (`subscriptions`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.types import ExecutionResult
+
+from app.messages import Closing, Code, Message, question_of, read
+from app.process import Process
+from app.questions import Question
+from app.results import body_of, is_request_error
+from resolvers.access import Viewer, ViewerKind
+from resolvers.errors import Unauthenticated
+from schema.context import Context
+from schema.errors import error_body, internal_error
+
+log = structlog.get_logger(__name__)
+
+SUBPROTOCOL = "graphql-transport-ws"
+
+
+class Sockets:
+    """The sockets of one process, and how much each may ask of it."""
+
+    def __init__(
+        self,
+        process: Process,
+        *,
+        per_account_max: int = 100,
+        operations_max: int = 100,
+        seconds_to_init: float = 10.0,
+        seconds_between_reviews: float = 30.0,
+    ) -> None:
+        """Set the limits: sockets of one customer's account, operations at once on one socket, the
+        time to introduce oneself, and how often a service's key is checked again.
+        """
+        self.process = process
+        self.per_account_max = per_account_max
+        self.operations_max = operations_max
+        self.seconds_to_init = seconds_to_init
+        self.seconds_between_reviews = seconds_between_reviews
+        self.open: Counter[str] = Counter()
+        """Sockets of customers, by account."""
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Answer one socket until it ends."""
+        if not self._is_welcome(socket.headers.get("origin"), socket.headers.get("host")):
+            await socket.close()
+            return
+        if SUBPROTOCOL not in socket.scope["subprotocols"]:
+            await socket.accept()
+            await socket.close(Code.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+            return
+        await socket.accept(SUBPROTOCOL)
+        await _Conversation(self, socket).hold()
+
+    def _is_welcome(self, origin: str | None, host: str | None) -> bool:
+        """Whether a page of this origin may connect; what is no browser sends none."""
+        if origin is None or origin in self.process.settings.allowed_origins:
+            return True
+        return urlsplit(origin).netloc.lower() == (host or "").lower()
+
+
+class _Conversation:
+    def __init__(self, sockets: Sockets, socket: WebSocket) -> None:
+        self._sockets = sockets
+        self._process = sockets.process
+        self._socket = socket
+        self._introduced = False
+        self._authorization: str | None = None
+        self._viewer: Viewer | None = None
+        self._operations: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._closed = False
+
+    async def hold(self) -> None:
+        """Converse until either side ends it, and leave no task, timer or count behind."""
+        timeout = Closing(Code.INIT_TIMEOUT, "Connection initialisation timeout")
+        self._later("init", self._sockets.seconds_to_init, lambda: self._close(timeout))
+        try:
+            while True:
+                event = await self._socket.receive()
+                if event["type"] == "websocket.disconnect":
+                    return
+                await self._take(read(event.get("text")))
+        except Closing as closing:
+            await self._close(closing)
+        except WebSocketDisconnect:
+            pass
+        except Exception:
+            log.exception("a socket failed")
+            await self._close(Closing(Code.TRY_AGAIN_LATER, "Something went wrong on our side"))
+        finally:
+            self._closed = True
+            await self._leave()
+
+    async def _leave(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._viewer is not None and self._viewer.kind is ViewerKind.CUSTOMER:
+            name = self._viewer.name
+            self._sockets.open[name] -= 1
+            if not self._sockets.open[name]:
+                del self._sockets.open[name]
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _take(self, message: Message) -> None:
+        match message["type"]:
+            case "connection_init":
+                await self._introduce(message.get("payload") or {})
+            case "ping":
+                echo = {"payload": message["payload"]} if "payload" in message else {}
+                await self._send({"type": "pong", **echo})
+            case "subscribe":
+                await self._subscribe(message["id"], question_of(message))
+            case "complete":
+                if operation := self._operations.pop(message["id"], None):
+                    operation.cancel()
+            case _:
+                pass  # a pong
+
+    async def _introduce(self, payload: Message) -> None:
+        if self._introduced:
+            raise Closing(Code.TOO_MANY_INITS, "Too many initialisation requests")
+        self._introduced = True
+        self._timers.pop("init").cancel()
+        self._authorization = _authorization(payload, self._socket)
+        try:
+            viewer = await self._process.identity.viewer(self._authorization)
+        except Unauthenticated:
+            raise Closing(Code.FORBIDDEN, "Forbidden") from None
+        self._admit(viewer)
+        await self._send({"type": "connection_ack"})
+
+    def _admit(self, viewer: Viewer) -> None:
+        if viewer.kind is ViewerKind.SERVICE:
+            self._later("review", self._sockets.seconds_between_reviews, self._review)
+        elif self._sockets.open[viewer.name] < self._sockets.per_account_max:
+            self._sockets.open[viewer.name] += 1
+        else:
+            raise Closing(Code.TRY_AGAIN_LATER, "Too many sockets for this account")
+        self._viewer = viewer
+        if viewer.expires_at is not None:
+            expired = Closing(Code.FORBIDDEN, "The token has expired")
+            self._later("expiry", viewer.expires_at - time.time(), lambda: self._close(expired))
+
+    async def _review(self) -> None:
+        """End the socket of a service whose key has been revoked."""
+        try:
+            await self._process.identity.viewer(self._authorization)
+        except Unauthenticated:
+            await self._close(Closing(Code.FORBIDDEN, "The key is no longer valid"))
+        except Exception as error:  # a database that is away revokes nobody
+            log.warning("a key could not be reviewed", error=repr(error))
+        self._later("review", self._sockets.seconds_between_reviews, self._review)
+
+    async def _subscribe(self, operation_id: str, question: Question) -> None:
+        if self._viewer is None:
+            raise Closing(Code.UNAUTHORIZED, "Unauthorized")
+        if operation_id in self._operations:
+            raise Closing(Code.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists")
+        if len(self._operations) >= self._sockets.operations_max:
+            most = f"A socket runs at most {self._sockets.operations_max} operations at once."
+            refusal = error_body(most, "TOO_MANY_OPERATIONS")["errors"]
+            await self._send({"id": operation_id, "type": "error", "payload": refusal})
+            return
+        context = Context(self._viewer, self._process.services)
+        self._operations[operation_id] = self._spawn(self._operate(operation_id, question, context))
+
+    async def _operate(self, operation_id: str, question: Question, context: Context) -> None:
+        with suppress(WebSocketDisconnect):
+            last = await self._run(operation_id, question, context)
+            if self._process.stopping.is_set():
+                await self._close(Closing(Code.SERVICE_RESTART, "The server is restarting"))
+                return
+            self._operations.pop(operation_id, None)
+            await self._send({"id": operation_id, **last})
+
+    async def _run(self, operation_id: str, question: Question, context: Context) -> Message:
+        """Send the operation's results; returns the message that ends it."""
+        request_id = secrets.token_hex(8)
+        try:
+            results = await self._process.schema.stream(
+                question.query,
+                variable_values=question.variables,
+                operation_name=question.operation_name,
+                context_value=context,
+            )
+            async with aclosing(results):
+                async for frame in results:
+                    result = cast("ExecutionResult", frame)  # the schema has no @defer or @stream
+                    payload = body_of(result, request_id)
+                    if is_request_error(result):
+                        return {"type": "error", "payload": payload["errors"]}
+                    await self._send({"id": operation_id, "type": "next", "payload": payload})
+        except WebSocketDisconnect:
+            raise
+        except Exception:
+            log.exception("an operation failed", request_id=request_id)
+            return {"type": "error", "payload": internal_error(request_id)["errors"]}
+        return {"type": "complete"}
+
+    async def _send(self, message: Message) -> None:
+        if self._closed:
+            raise WebSocketDisconnect
+        await self._socket.send_text(orjson.dumps(message).decode())
+
+    async def _close(self, closing: Closing) -> None:
+        if not self._closed:
+            self._closed = True
+            with suppress(WebSocketDisconnect, RuntimeError):  # the client was faster
+                await self._socket.close(closing.code, closing.reason)
+
+    def _later(
+        self, name: str, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        if not self._closed:
+            loop = asyncio.get_running_loop()
+            self._timers[name] = loop.call_later(max(0.0, seconds), lambda: self._spawn(work()))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _authorization(payload: Message, socket: WebSocket) -> str | None:
+    """The credential: what the client introduces itself with, or the handshake's header."""
+    for name in ("authorization", "Authorization"):
+        if name in payload:
+            value = payload[name]
+            return value if isinstance(value, str) else None
+    return socket.headers.get("authorization")
