@@ -9,6 +9,7 @@ COPY web/ ./
 RUN npm run build
 
 FROM python:3.11-slim-bookworm AS packages
+WORKDIR /build
 COPY requirements.lock ./
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --only-binary :all: --require-hashes \
