@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -87,13 +88,10 @@ def processes_of(folder: Path) -> list[int]:
     """Every living process that works in the database or was started with the folder's name."""
     found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
+        with contextlib.suppress(OSError):
             named = str(folder).encode() in (entry / "cmdline").read_bytes()
-            inside = (entry / "cwd").readlink() == folder / "postgres"
-        except OSError:
-            continue
-        if named or inside:
-            found.append(int(entry.name))
+            if named or (entry / "cwd").readlink() == folder / "postgres":
+                found.append(int(entry.name))
     return found
 
 
