@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,7 +27,7 @@ from resolvers.access import Scope
 ISSUER = "https://issuer.test"
 AUDIENCE = "usage-feed-tests"
 CLAIM = "account_key"
-EVERY_SCOPE = [scope for scope in Scope]
+EVERY_SCOPE = list(Scope)
 ALGORITHMS = {"rsa": "RS256", "ec": "ES256", "ed": "EdDSA"}
 
 LINE = (
@@ -35,17 +35,17 @@ LINE = (
     "campaign occurredAt recordedAt metadata }"
 )
 _ACCOUNT = "account { id key balance available headCursor }"
+_ENTRY = f"entry {{ {LINE} }} {_ACCOUNT} replayed"
 _DONE = {
     "openAccount": f"... on AccountOpened {{ {_ACCOUNT} replayed }}",
-    "grantCredits": f"... on CreditsGranted {{ entry {{ {LINE} }} {_ACCOUNT} replayed }}",
-    "recordCharge": f"... on ChargeRecorded {{ entry {{ {LINE} }} {_ACCOUNT} replayed }}",
-    "refundCharge": f"... on ChargeRefunded {{ entry {{ {LINE} automatic rule }} {_ACCOUNT} replayed }}",
-    "adjustBalance": "... on BalanceAdjusted { entry { %s author note corrects { %s } } %s replayed }"
-    % (LINE, LINE, _ACCOUNT),
-    "startJob": "... on JobStarted { job { id key status } entry { %s } %s replayed }"
-    % (LINE, _ACCOUNT),
-    "finishJob": "... on JobFinished { job { id key status refundDecision { refunded rule reason "
-    "{ code detail } } } refund { %s automatic rule } %s replayed }" % (LINE, _ACCOUNT),
+    "grantCredits": f"... on CreditsGranted {{ {_ENTRY} }}",
+    "recordCharge": f"... on ChargeRecorded {{ {_ENTRY} }}",
+    "refundCharge": f"... on ChargeRefunded {{ {_ENTRY} entry {{ automatic rule }} }}",
+    "adjustBalance": f"... on BalanceAdjusted {{ {_ENTRY} entry {{ author note "
+    f"corrects {{ {LINE} }} }} }}",
+    "startJob": f"... on JobStarted {{ job {{ id key status }} {_ENTRY} }}",
+    "finishJob": f"... on JobFinished {{ job {{ id key status refundDecision {{ refunded rule "
+    f"reason {{ code detail }} }} }} refund {{ {LINE} automatic rule }} {_ACCOUNT} replayed }}",
 }
 _REFUSED = {
     "IdempotencyConflict": f"original: entry {{ {LINE} }} about: job {{ key }}",
@@ -172,18 +172,23 @@ class Caller:
         account = await self.do("openAccount", key=key, name=key, **given)
         account_id: str = account["account"]["id"]
         if granted:
-            await self.do("grantCredits", account=account_id, amount=granted, reasonCode="GRANT_PLAN")
+            await self.do(
+                "grantCredits", account=account_id, amount=granted, reasonCode="GRANT_PLAN"
+            )
         return account_id
 
     async def balance(self, account_id: str) -> tuple[int, str]:
         """The account's balance and head: what moves when anything does."""
-        data = await self.ask("query ($id: ID!) { account(id: $id) { balance headCursor } }", id=account_id)
+        data = await self.ask(
+            "query ($id: ID!) { account(id: $id) { balance headCursor } }", id=account_id
+        )
         return data["account"]["balance"], data["account"]["headCursor"]
 
     async def lines(self, account_id: str, selection: str = LINE) -> list[dict[str, Any]]:
         """All of the account's lines, oldest first, read page by page."""
         query = (
-            "query ($id: ID!, $after: String) { account(id: $id) { usage(first: 100, after: $after) "
+            "query ($id: ID!, $after: String) { account(id: $id) "
+            "{ usage(first: 100, after: $after) "
             f"{{ nodes {{ {selection} }} pageInfo {{ hasNextPage endCursor }} }} }} }}"
         )
         found: list[dict[str, Any]] = []
@@ -193,6 +198,31 @@ class Caller:
             found += data["account"]["usage"]["nodes"]
             page = data["account"]["usage"]["pageInfo"]
         return found[::-1]
+
+
+@asynccontextmanager
+async def events(
+    caller: Caller, query: str, **variables: Any
+) -> AsyncGenerator[AsyncIterator[dict[str, Any]]]:
+    """What a stream of server-sent events brings, until it completes."""
+    body = {"query": query, "variables": variables}
+    headers = {"Accept": "text/event-stream"}
+    async with caller.http.stream("POST", "/graphql", json=body, headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield _payloads(response)
+
+
+async def _payloads(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    event = ""
+    async for line in response.aiter_lines():
+        name, _, value = line.partition(": ")
+        if name == "event":
+            event = value
+        elif name == "data" and event == "next":
+            yield json.loads(value)
+        elif name.startswith("data") and event == "complete":
+            return
 
 
 @dataclass
@@ -222,20 +252,18 @@ async def served(database_url: str, folder: Path, **settings: Any) -> AsyncGener
     """A server of the test's own on a free port."""
     jwks = folder / "jwks.json"
     jwks.write_text(json.dumps(issuer_keys().jwks()))
-    chosen = Settings(
-        **{
-            "database_url": database_url,
-            "require_durable_database": False,
-            "jwt_keys_file": jwks,
-            "jwt_issuer": ISSUER,
-            "jwt_audience": AUDIENCE,
-            "jwt_account_claim": CLAIM,
-            "max_body_bytes": 1_048_576,
-            **settings,
-        }
-    )
+    chosen: dict[str, Any] = {
+        "database_url": database_url,
+        "require_durable_database": False,
+        "jwt_keys_file": jwks,
+        "jwt_issuer": ISSUER,
+        "jwt_audience": AUDIENCE,
+        "jwt_account_claim": CLAIM,
+        "max_body_bytes": 1_048_576,
+        **settings,
+    }
     with bound("127.0.0.1", 0) as listener:
-        async with running(chosen) as process:
+        async with running(Settings(**chosen)) as process:
             listening = asyncio.Event()
             server = make_server(process, listening.set)
             task = asyncio.create_task(server.serve([listener]))
