@@ -11,12 +11,14 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import IO, Any, NoReturn, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from app.opening import DEFAULT_DATA_DIR, database_address, opened
-from app.settings import Settings, load_settings
+from app import DEFAULT_DATA_DIR
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 T = TypeVar("T")
 
@@ -67,7 +69,7 @@ def serve(port: int | None) -> None:
 @data_option
 def token(account_key: str | None, service: bool, scopes: str | None, data_dir: Path) -> None:
     """Print a customer's or a service's credential, and nothing else."""
-    from app.run import ALL_SCOPES
+    from app.credentials import ALL_SCOPES
 
     if (account_key is None) == (not service):
         raise click.UsageError("Say either --account KEY or --service.")
@@ -83,6 +85,8 @@ def token(account_key: str | None, service: bool, scopes: str | None, data_dir: 
 
 async def _token(account_key: str | None, scopes: list[str], data_dir: Path) -> str:
     from app.credentials import Credentials
+    from app.opening import database_address, opened
+    from app.settings import load_settings
     from models import accounts
 
     credentials = Credentials(data_dir)
@@ -148,10 +152,12 @@ def add(code: str, kind: str, title: str, fault: str, data_dir: Path) -> None:
 
 
 async def _add_reason(code: str, kind: str, title: str, fault: str, data_dir: Path) -> None:
+    from app.opening import database_address, opened
+    from app.settings import load_settings
     from models.reasons import Catalogue, ReasonExists
 
     with database_address(load_settings(), data_dir) as address:
-        async with opened(address) as db:
+        async with opened(address, migrate=True) as db:
             try:
                 problem = await Catalogue(db).add(code, kind, title, fault)
             except ReasonExists:
@@ -181,6 +187,8 @@ def say(sentence: str) -> None:
 
 
 def _settings(port: int | None) -> Settings:
+    from app.settings import load_settings
+
     settings = load_settings()
     _set_up_logs(settings.log_level)
     return settings if port is None else settings.model_copy(update={"port": port})
@@ -206,8 +214,7 @@ def _set_up_logs(level: str) -> None:
 
 
 def _demonstration_key(data_dir: Path) -> str:
-    from app.credentials import Credentials
-    from app.run import ALL_SCOPES
+    from app.credentials import ALL_SCOPES, Credentials
 
     key = Credentials(data_dir).kept_service(ALL_SCOPES)
     if key is None:
@@ -237,10 +244,17 @@ def main() -> NoReturn:
         say("Stopped.")
         sys.exit(130)
     except Exception as error:
-        if not isinstance(error, _foreseen()):
-            raise
-        say(str(error))
+        say(f"Error: {_sentence(error)}")
         sys.exit(1)
+
+
+def _sentence(error: Exception) -> str:
+    """What to tell of a foreseen error; any other is raised again."""
+    if isinstance(error, _foreseen()):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    raise error
 
 
 def _foreseen() -> tuple[type[Exception], ...]:
@@ -248,7 +262,6 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from app.demonstration import DemonstrationError
     from app.embedded import EmbeddedPostgresError
     from app.replay.trace import TraceError
-    from app.run import PortTaken
     from app.running import NoServer
     from app.settings import SettingsError
     from models.database import DatabaseUnusable
@@ -259,7 +272,6 @@ def _foreseen() -> tuple[type[Exception], ...]:
         DemonstrationError,
         EmbeddedPostgresError,
         NoServer,
-        PortTaken,
         SettingsError,
         TraceError,
     )

@@ -15,7 +15,9 @@ import httpx
 import orjson
 
 PATIENCE_SECONDS = 60.0
-"""How long the server may be away before its caller gives up."""
+"""How long a server that has answered may be away before its caller gives up."""
+
+FIRST_PATIENCE_SECONDS = 2.0
 
 TIMEOUT_SECONDS = 30.0
 PAUSE_SECONDS_MIN = 0.05
@@ -39,10 +41,9 @@ class ApiError(Exception):
 class Api:
     """One server, one credential."""
 
-    def __init__(self, url: str, token: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
-        self._patience_seconds = patience_seconds
-        self._answered_at = time.monotonic()
+        self._gives_up_at = time.monotonic() + FIRST_PATIENCE_SECONDS
         self._http = httpx.AsyncClient(
             headers={"authorization": f"Bearer {token}", "content-type": "application/json"},
             timeout=TIMEOUT_SECONDS,
@@ -50,7 +51,6 @@ class Api:
         )
 
     async def __aenter__(self) -> Self:
-        self._answered_at = time.monotonic()
         return self
 
     async def __aexit__(
@@ -73,9 +73,9 @@ class Api:
         while True:
             data, problem = await self._attempt(body)
             if data is not None:
-                self._answered_at = time.monotonic()
+                self._gives_up_at = time.monotonic() + PATIENCE_SECONDS
                 return data
-            if time.monotonic() - self._answered_at > self._patience_seconds:
+            if time.monotonic() > self._gives_up_at:
                 raise ApiError(f"{self.url} does not answer: {problem}")
             await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
             pause_seconds = min(2 * pause_seconds, PAUSE_SECONDS_MAX)

@@ -24,12 +24,14 @@ from jwt.algorithms import OKPAlgorithm
 from app.settings import Settings, SettingsError
 from models import service_keys
 from models.database import Database
+from resolvers.access import Scope
 
 ISSUER = "usage-feed-demonstration"
 AUDIENCE = "usage-feed"
 ACCOUNT_CLAIM = "account"
 SERVICE_NAME = "demonstration"
 TOKEN_PERIOD_SECONDS = 30 * 24 * 3600
+ALL_SCOPES: list[str] = sorted(Scope)
 _KEY_ID = "demonstration"
 
 

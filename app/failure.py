@@ -15,7 +15,6 @@ from app.demonstration.story import NORTHWIND
 
 CREDITS = 60
 WATCH_SECONDS = 2.0
-PATIENCE_SECONDS = 5.0
 DEADLINE_SECONDS = 120
 
 _LINE = "seq amount balanceAfter reason { title }"
@@ -43,7 +42,7 @@ async def fail_a_job(url: str, token: str, say: Callable[[str], None]) -> None:
 
     Raises: ApiError.
     """
-    async with Api(url, token, PATIENCE_SECONDS) as api:
+    async with Api(url, token) as api:
         account = (await api.run(_ACCOUNT, key=NORTHWIND))["account"]
         if account is None:
             raise ApiError(f"{url} has no demonstration: it was not started with ./dev run.")

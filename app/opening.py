@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 from app.embedded import EmbeddedPostgres
 from app.settings import Settings
 from models.database import CONNECTION_LOST, Database, DatabaseUnusable
-from models.migrate import migrate
 
-DEFAULT_DATA_DIR = Path(__file__).resolve().parent.parent / "data"
 COMMAND_POOL_SIZE = 4
 
 
@@ -39,29 +37,40 @@ def database_address(settings: Settings, data_dir: Path, *, create: bool = False
 
 @asynccontextmanager
 async def opened(
-    address: str, pool_size: int = COMMAND_POOL_SIZE, *, migrated: bool = True
+    address: str, pool_size: int = COMMAND_POOL_SIZE, *, migrate: bool = False
 ) -> AsyncGenerator[Database]:
-    """A connected database, brought to the current schema unless told otherwise.
+    """A connected database with a ledger in it, brought to the current schema where asked to.
 
     Raises: DatabaseUnusable.
     """
     try:
-        if migrated:
-            await migrate(address)
+        if migrate:
+            from models.migrate import migrate as migrate_database
+
+            await migrate_database(address)
         db = await Database.connect(address, pool_size)
     except Exception as error:
         raise _unusable(address, error) or error from error
     try:
+        if await db.fetchval("select to_regclass('account')") is None:
+            raise DatabaseUnusable(
+                f"There is no ledger in the database {_name(address)} yet: ./dev run makes it."
+            )
         yield db
     finally:
         await db.close()
 
 
 def _unusable(address: str, error: Exception) -> DatabaseUnusable | None:
-    parts = urlsplit(address)
-    name = f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+    name = _name(address)
     if hasattr(error, "sqlstate"):
         return DatabaseUnusable(f"The database {name} refuses: {error}.")
     if isinstance(error, CONNECTION_LOST):
         return DatabaseUnusable(f"The database {name} does not answer: {error or 'timeout'}.")
     return None
+
+
+def _name(address: str) -> str:
+    """The address as it may be shown: without a password."""
+    parts = urlsplit(address)
+    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"

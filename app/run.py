@@ -16,33 +16,29 @@ from pathlib import Path
 import click
 import uvloop
 
-from app.credentials import Credentials
+from app import DEFAULT_DATA_DIR
+from app.credentials import ALL_SCOPES, Credentials
 from app.demonstration import book_demonstration
 from app.demonstration.story import NORTHWIND
-from app.opening import DEFAULT_DATA_DIR, database_address, opened
+from app.opening import database_address, opened
 from app.running import announced
 from app.server import bound, serve
 from app.settings import Settings
 from models.database import Database
 from models.reasons import Catalogue
 from models.writer import Writer
-from resolvers.access import Scope
 
-ALL_SCOPES: list[str] = sorted(Scope)
 FIRST_QUERY = (
     f'{{ account(key: "{NORTHWIND}") {{ name balance '
     "usage(first: 3) { nodes { ... on LedgerEntry { amount balanceAfter reason { title } } } } } }"
 )
 
 
-class PortTaken(Exception):
-    """The port to listen on is taken; the message says what to do."""
-
-
 def run(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> None:
     """Serve with a demonstration until SIGINT or SIGTERM.
 
-    Raises: PortTaken, SettingsError, DatabaseUnusable, EmbeddedPostgresError, DemonstrationError.
+    Raises: ClickException, SettingsError, DatabaseUnusable, EmbeddedPostgresError,
+    DemonstrationError.
     """
     credentials = Credentials(data_dir)
     settings = credentials.accepted_by(settings)
@@ -68,13 +64,13 @@ def run(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> None:
 def serve_alone(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve against the operator's database until SIGINT or SIGTERM.
 
-    Raises: PortTaken, SettingsError, DatabaseUnusable.
+    Raises: ClickException, SettingsError, DatabaseUnusable.
     """
     refuse_taken_port(settings)
 
     async def migrate_and_serve() -> None:
         if settings.database_url:
-            async with opened(settings.database_url):
+            async with opened(settings.database_url, migrate=True):
                 pass
         await serve(settings, lambda url: say(f"Serving at {url}"))
 
@@ -84,7 +80,7 @@ def serve_alone(settings: Settings, say: Callable[[str], None]) -> None:
 
 async def _prepare(settings: Settings, credentials: Credentials, say: Callable[[str], None]) -> str:
     """Bring the database to the schema and the demonstration; its service key."""
-    async with opened(settings.database_url or "") as db:
+    async with opened(settings.database_url or "", migrate=True) as db:
         if settings.require_durable_database:
             await db.refuse_unless_durable()
         await _book(db, credentials, say)
@@ -102,11 +98,11 @@ async def _book(db: Database, credentials: Credentials, say: Callable[[str], Non
 
 
 def refuse_taken_port(settings: Settings) -> None:
-    """Raise PortTaken before anything else is started."""
+    """Raise ClickException before anything else is started."""
     try:
         bound(settings.host, settings.port).close()
     except OSError as error:
-        raise PortTaken(
+        raise click.ClickException(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
             f"Stop what uses it, or choose another port: --port {min(settings.port + 1, 65535)}"
         ) from error

@@ -26,7 +26,7 @@ from app.replay.trace import read_trace
 async def replay(path: Path, url: str, token: str, console: Console) -> bool:
     """Drive the server with the trace; whether the ledger then agrees with it to the credit.
 
-    Raises: TraceError, ApiError.
+    Raises: TraceError, OSError, ApiError.
     """
     accounts = read_trace(path)
     async with Api(url, token) as api:

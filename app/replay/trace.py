@@ -124,7 +124,7 @@ class AccountTrace:
 def read_trace(path: Path) -> list[AccountTrace]:
     """The accounts of a trace, in the order of their first rows.
 
-    Raises: TraceError.
+    Raises: TraceError, OSError.
     """
     by_account: dict[str, list[Row]] = {}
     for row in _read_rows(path):
@@ -148,8 +148,8 @@ def _read_rows(path: Path) -> Iterator[Row]:
                     raise TraceError(
                         f"{path}, data row {number}: cannot be read ({error})."
                     ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise TraceError(f"{path} cannot be read: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{path} is no trace: {error}.") from error
 
 
 def _row(number: int, cells: dict[str, str]) -> Row:
