@@ -44,7 +44,7 @@ def _total(total: str, kind: str, sign: str) -> Check:
     return Check(
         2,
         f"{_FOLLOWS}x.{total}_after <> x.{total}_before {sign} {moved}",
-        f"as a {{kind}} of {{amount}} it took the total {total} from {{{total}_before}} "
+        f"as {{kind}} of {{amount}} it took the total {total} from {{{total}_before}} "
         f"to {{{total}_after}}",
     )
 
@@ -202,7 +202,7 @@ REFUNDS = Source(
         ),
         Check(
             4,
-            "x.refunded_so_far > x.charge_amount",
+            "x.charge_kind = 'CHARGE' and x.refunded_so_far > x.charge_amount",
             "brings the refunds of charge {charge_seq} to {refunded_so_far} of {charge_amount}",
         ),
         Check(
