@@ -140,7 +140,9 @@ class Keeper:
         """initdb beside the final place, then rename: a killed one leaves nothing that counts."""
         for leftover in self.folder.glob("postgres.new-*"):
             _end_leftovers(leftover / "database")
-            shutil.rmtree(leftover, ignore_errors=True)
+            patience = time.monotonic() + IMMEDIATE_STOP_SECONDS
+            while leftover.exists() and time.monotonic() < patience:
+                shutil.rmtree(leftover, ignore_errors=True)  # a dying initdb may still write
         staging = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.folder))
         password = secrets.token_urlsafe(24)
         password_file = staging / "password"
