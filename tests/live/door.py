@@ -63,6 +63,7 @@ class Door:
     account_key: str
     account_id: int
     stop: Callable[[], Awaitable[None]]
+    connections: Callable[[], int]
     account: str = ""
     grants: int = 0
 
@@ -169,14 +170,15 @@ async def door(
     database_url: str,
     folder: Path,
     protocol: type[WebSocketProtocol] | None = None,
-    broker_url: str | None = None,
+    ping_seconds: float = 20.0,
+    port: int = 0,
+    signer: Signer | None = None,
     **limits: Any,
 ) -> AsyncGenerator[Door]:
     """A server with an account; with `limits` of its sockets, and `protocol`, of the test's own."""
-    signer = Signer(folder)
+    signer = signer or Signer(folder)
     settings = Settings(
         database_url=database_url,
-        broker_url=broker_url,
         require_durable_database=False,
         jwt_keys_file=signer.jwks,
         shutdown_grace_seconds=5,
@@ -194,9 +196,11 @@ async def door(
             ws=protocol or WebSocketProtocol,
             ws_max_size=server.config.ws_max_size,
             ws_per_message_deflate=False,
+            ws_ping_interval=ping_seconds,
+            ws_ping_timeout=ping_seconds,
             timeout_graceful_shutdown=5,
         )
-        with bound("127.0.0.1", 0) as listener:
+        with bound("127.0.0.1", port) as listener:
             serving = asyncio.create_task(server.serve([listener]))
             await listening.wait()
 
@@ -209,7 +213,15 @@ async def door(
             )
             assert isinstance(opened, Done)
             url = url_of(listener, "127.0.0.1")
-            there = Door(process, url, signer, "ada", opened.account.id, stop)
+            there = Door(
+                process,
+                url,
+                signer,
+                "ada",
+                opened.account.id,
+                stop,
+                lambda: len(server.server_state.connections),
+            )
             there.account = await _global_id(there)
             try:
                 yield there

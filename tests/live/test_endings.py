@@ -1,0 +1,170 @@
+"""How sockets and streams end: silent readers, restarts, and the npm client that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket as sockets
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from app.connection import WebSocketProtocol
+from app.websocket import SUBPROTOCOL
+from tests.live.door import LANDED, Door, Message, door
+from tests.live.support import eventually
+
+FROM_THE_START = "c2VxOjA="
+LINES = 6_000
+
+
+class Impatient(WebSocketProtocol):
+    """Gives up on a silent client soon."""
+
+    seconds_to_send = 0.5
+    seconds_to_linger = 1.0
+
+
+@asynccontextmanager
+async def _raw_socket(there: Door) -> AsyncGenerator[sockets.socket]:
+    """A handshaken socket that reads only what the test reads."""
+    loop = asyncio.get_running_loop()
+    port = int(there.url.rpartition(":")[2])
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
+    raw.setblocking(False)
+    await loop.sock_connect(raw, ("127.0.0.1", port))
+    handshake = (
+        f"GET /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+    )
+    await loop.sock_sendall(raw, handshake.encode())
+    assert b"101" in await loop.sock_recv(raw, 4_096)
+    try:
+        yield raw
+    finally:
+        raw.close()
+
+
+async def _say(raw: sockets.socket, message: Message) -> None:
+    text = json.dumps(message).encode()
+    header = bytes([0x81, 0xFE]) + len(text).to_bytes(2, "big") + bytes(4)  # masked with zeros
+    await asyncio.get_running_loop().sock_sendall(raw, header + text)
+
+
+async def _rest(raw: sockets.socket) -> bytes:
+    """Everything the server sent, to the end."""
+    received = bytearray()
+    async with asyncio.timeout(20):
+        while chunk := await asyncio.get_running_loop().sock_recv(raw, 1 << 20):
+            received += chunk
+    return bytes(received)
+
+
+def _close_frame(code: int, reason: str) -> bytes:
+    return bytes([0x88, 2 + len(reason)]) + code.to_bytes(2, "big") + reason.encode()
+
+
+async def _introduce(raw: sockets.socket, there: Door) -> None:
+    token = {"authorization": f"Bearer {there.token}"}
+    await _say(raw, {"type": "connection_init", "payload": token})
+
+
+async def _follow_more_than_buffers_hold(raw: sockets.socket, there: Door) -> None:
+    """Book 6 MB of lines and subscribe to them."""
+    await there.grant(LINES, metadata="x" * 1_000)
+    await _introduce(raw, there)
+    query = LANDED.replace("{ seq }", "{ seq metadata }")
+    variables = {"account": there.account, "since": FROM_THE_START}
+    payload = {"query": query, "variables": variables}
+    await _say(raw, {"id": "1", "type": "subscribe", "payload": payload})
+    await eventually(lambda: there.process.services.bell.followers == 1)
+
+
+async def test_a_client_that_stops_reading_is_closed_with_1013_behind_what_it_has_not_read(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with door(database_url, tmp_path, protocol=Impatient) as there, _raw_socket(there) as raw:
+        await _follow_more_than_buffers_hold(raw, there)
+        await eventually(lambda: there.process.services.bell.followers == 0)
+        received = await _rest(raw)
+        assert received.endswith(_close_frame(1013, "The client reads too slowly"))
+        assert received.count(b'"type":"next"') < LINES
+
+
+async def test_a_client_that_never_reads_again_is_let_go_of(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with door(database_url, tmp_path, protocol=Impatient) as there, _raw_socket(there) as raw:
+        await _follow_more_than_buffers_hold(raw, there)
+        assert there.connections() == 1
+        await eventually(lambda: there.connections() == 0, within_seconds=5)
+
+
+async def test_a_client_that_answers_no_ping_is_closed_with_1013(
+    database_url: str, tmp_path: Path
+) -> None:
+    """uvicorn's 1011 would be final to the npm client."""
+    async with (
+        door(database_url, tmp_path, protocol=Impatient, ping_seconds=0.3) as there,
+        _raw_socket(there) as raw,
+    ):
+        await _introduce(raw, there)
+        assert (await _rest(raw)).endswith(_close_frame(1013, "No answer to a ping"))
+
+
+async def test_a_stop_tells_every_subscriber_to_come_back_within_2_seconds(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with door(database_url, tmp_path) as there, AsyncExitStack() as stack:
+        key = await there.service_key()
+        subscribed = [await stack.enter_async_context(there.introduced(key)) for _ in range(100)]
+        idle = [await stack.enter_async_context(there.introduced(key)) for _ in range(20)]
+        for socket in subscribed:
+            await socket.follow("1", there.account)
+        bell = there.process.services.bell
+        await eventually(lambda: bell.followers == 100)
+        await there.grant(1)
+        for socket in subscribed:
+            assert await socket.hear_seq() == 1
+        began = time.monotonic()
+        await there.stop()
+        codes = [(await socket.closed())[0] for socket in subscribed + idle]
+        assert time.monotonic() - began < 2
+        assert codes == [1012] * 120
+        assert bell.followers == 0
+
+
+async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with door(database_url, tmp_path) as there, _raw_socket(there) as raw:
+        await _follow_more_than_buffers_hold(raw, there)
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await there.stop()
+        assert time.monotonic() - began < 3
+
+
+async def test_a_stopped_server_completes_its_event_streams(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with door(database_url, tmp_path) as there, there.http() as client:
+        body = {"query": LANDED, "variables": {"account": there.account, "since": FROM_THE_START}}
+        headers = {"Accept": "text/event-stream"}
+        async with client.stream("POST", "/graphql", json=body, headers=headers) as response:
+            assert response.status_code == 200
+            await there.grant(2)
+            chunks = response.aiter_text()
+            received = ""
+            while received.count("event: next") < 2:
+                received += await anext(chunks)
+            began = time.monotonic()
+            stopping = asyncio.ensure_future(there.stop())
+            received += "".join([chunk async for chunk in chunks])
+            await stopping
+            assert time.monotonic() - began < 2
+        assert received.count("event: next") == 2
+        assert received.rstrip().endswith("event: complete\r\ndata:")
