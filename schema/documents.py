@@ -10,11 +10,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import cast
 
-from graphql import DocumentNode
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ParseOptions
 
-from schema import limits
+from schema import errors, limits
 
 _REMEMBERED_MAX = 500
 _REMEMBERED_LENGTH_MAX = 8_192
@@ -44,15 +44,27 @@ class Documents(SchemaExtension):
         context = self.execution_context
         text, document = context.query or "", context.graphql_document
         if document is None or self._valid.get(text) is document:
-            context.pre_execution_errors = []
+            context.pre_execution_errors = self._ambiguity()
             yield
             return
-        context.pre_execution_errors = limits.problems(document) or None
+        context.pre_execution_errors = self._ambiguity() or limits.problems(document) or None
         yield
+        context.pre_execution_errors = errors.invalid(context.pre_execution_errors or [])
         if not context.pre_execution_errors and len(text) <= _REMEMBERED_LENGTH_MAX:
             self._valid[text] = document
             if len(self._valid) > _REMEMBERED_MAX:
                 self._valid.popitem(last=False)
+
+    def _ambiguity(self) -> list[GraphQLError]:
+        """Strawberry runs the first of several operations; the specification wants one named."""
+        context = self.execution_context
+        definitions = context.graphql_document.definitions if context.graphql_document else ()
+        operations = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
+        named = context._provided_operation_name  # pyright: ignore[reportPrivateUsage]
+        if named or len(operations) < 2:
+            return []
+        message = "operationName must say which of the document's operations to run."
+        return errors.invalid([GraphQLError(message, operations)])
 
 
 _PARSE_OPTIONS = {

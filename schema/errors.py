@@ -1,8 +1,7 @@
 """Errors as clients see them: a code, a sentence, no internals.
 
 Owns which code an error has. A fault of ours is masked to a request id; its cause goes to the
-log, without the text of
-the query or its variables.
+log, without the text of the query or its variables.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types.execution import PreExecutionError
 
 from resolvers.errors import RequestError
 
@@ -33,9 +31,14 @@ _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperat
 def presented(result: Any, request_id: str) -> list[dict[str, Any]]:
     """The errors of an execution's result, ready to send."""
     errors: Sequence[GraphQLError] = result.errors or ()
-    return [
-        _presented(error, isinstance(result, PreExecutionError), request_id) for error in errors
-    ]
+    return [_presented(error, request_id) for error in errors]
+
+
+def invalid(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """Errors that validation found, marked as such: later ones are about values."""
+    for error in errors:
+        error.extensions = {"code": VALIDATION_FAILED}
+    return list(errors)
 
 
 def error_body(message: str, code: str, **extensions: Any) -> dict[str, Any]:
@@ -49,8 +52,8 @@ def internal_error(request_id: str) -> dict[str, Any]:
     return error_body(message, INTERNAL, requestId=request_id)
 
 
-def _presented(error: GraphQLError, before_execution: bool, request_id: str) -> dict[str, Any]:
-    code = _code(error, before_execution)
+def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    code = _code(error)
     shown: dict[str, Any] = dict(error.formatted)
     if code == INTERNAL:
         cause = error.original_error or error
@@ -62,7 +65,7 @@ def _presented(error: GraphQLError, before_execution: bool, request_id: str) -> 
     return shown
 
 
-def _code(error: GraphQLError, before_execution: bool) -> str:
+def _code(error: GraphQLError) -> str:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -74,6 +77,7 @@ def _code(error: GraphQLError, before_execution: bool) -> str:
         return INTERNAL
     if isinstance(error, GraphQLSyntaxError):
         return PARSE_FAILED
-    # What graphql-core itself refuses once a document is valid is a value: of a variable or of an
-    # argument.
-    return VALIDATION_FAILED if before_execution else BAD_USER_INPUT
+    if (error.extensions or {}).get("code") == VALIDATION_FAILED:
+        return VALIDATION_FAILED
+    # What graphql-core refuses once a document is valid is a value, of a variable or an argument.
+    return BAD_USER_INPUT

@@ -107,7 +107,7 @@ class Keys:
             ]
         }
 
-    def token(self, account_key: str, kid: str = "ed", **claims: Any) -> str:
+    def token(self, account_key: str | int | None, kid: str = "ed", **claims: Any) -> str:
         """A customer's token; a claim given as None is left out."""
         now = int(time.time())
         stated: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import graphql
@@ -190,7 +190,7 @@ def test_every_refusal_of_every_mutation_has_a_case() -> None:
     assert mutations is not None
     possible: set[tuple[str, str]] = set()
     for name in {case.mutation for case in CASES}:
-        result: object = graphql.get_named_type(mutations.fields[name].type)
+        result = cast("object", graphql.get_named_type(mutations.fields[name].type))
         assert isinstance(result, graphql.GraphQLUnionType)
         possible |= {(name, kind.name) for kind in result.types if refused in kind.interfaces}
     covered = {(case.mutation, case.refusal) for case in CASES}
