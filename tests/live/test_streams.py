@@ -1,0 +1,175 @@
+"""Subscriptions over long HTTP responses: server-sent events, and multipart as Apollo asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.live.door import LANDED, Door, Message, door
+from tests.live.support import Verdict, eventually
+
+FROM_THE_START = "c2VxOjA="
+MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json'
+
+
+@pytest.fixture
+async def there(database_url: str, tmp_path: Path) -> AsyncGenerator[Door]:
+    """A server as it ships."""
+    async with door(database_url, tmp_path) as there:
+        yield there
+
+
+@dataclass
+class Events:
+    """One response, read event by event."""
+
+    response: httpx.Response
+    chunks: AsyncGenerator[str, None]
+    buffer: str = ""
+
+    async def hear(self) -> tuple[str, Message | None]:
+        """The next event's name and data; a sign of life is named `:`."""
+        async with asyncio.timeout(10):
+            while "\r\n\r\n" not in self.buffer:
+                self.buffer += await anext(self.chunks)
+        event, _, self.buffer = self.buffer.partition("\r\n\r\n")
+        if event.startswith(":"):
+            return ":", None
+        name, data = event.split("\r\n")
+        text = data.removeprefix("data:").strip()
+        return name.removeprefix("event: "), json.loads(text) if text else None
+
+    async def hear_more(self) -> tuple[str, Message | None]:
+        """The next event that is no mere sign of life."""
+        heard = await self.hear()
+        while heard[0] == ":":
+            heard = await self.hear()
+        return heard
+
+    async def hear_seq(self) -> int:
+        name, data = await self.hear_more()
+        assert name == "next"
+        assert data is not None
+        return data["data"]["usageEntryLanded"]["edge"]["node"]["seq"]
+
+    async def ended(self) -> bool:
+        assert self.buffer == ""
+        async with asyncio.timeout(10):
+            return [chunk async for chunk in self.chunks] == []
+
+
+@asynccontextmanager
+async def _events(
+    there: Door, query: str, token: str | None = None, **variables: object
+) -> AsyncGenerator[Events]:
+    headers = {"Accept": "text/event-stream"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    body = {"query": query, "variables": variables}
+    async with (
+        there.http() as client,
+        client.stream("POST", "/graphql", json=body, headers=headers) as response,
+    ):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Events(response, response.aiter_text())  # pyright: ignore[reportArgumentType]
+
+
+async def test_every_line_after_the_cursor_arrives_as_an_event(there: Door) -> None:
+    await there.grant(150)
+    async with _events(there, LANDED, account=there.account, since=FROM_THE_START) as events:
+        received = [await events.hear_seq() for _ in range(150)]
+        for _ in range(10):
+            await there.grant(5)
+            received += [await events.hear_seq() for _ in range(5)]
+    assert Verdict.on(received, range(1, 201)) == Verdict()
+
+
+async def test_a_reader_that_leaves_leaves_nothing_behind(there: Door) -> None:
+    bell = there.process.services.bell
+    async with _events(there, LANDED, account=there.account):
+        await eventually(lambda: bell.followers == 1)
+    await eventually(lambda: bell.followers == 0)
+
+
+async def test_a_query_is_one_event_and_complete(there: Door) -> None:
+    async with _events(there, "{ viewer { kind } }") as events:
+        assert await events.hear() == ("next", {"data": {"viewer": {"kind": "CUSTOMER"}}})
+        assert await events.hear() == ("complete", None)
+        assert await events.ended()
+
+
+@pytest.mark.parametrize(
+    ("query", "account", "code"),
+    [
+        ("{ viewer {", "", "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", "", "GRAPHQL_VALIDATION_FAILED"),
+        (LANDED, "QWNjb3VudDo5OTk=", "NOT_FOUND"),
+    ],
+)
+async def test_what_cannot_run_is_one_event_with_its_error_and_complete(
+    there: Door, capsys: pytest.CaptureFixture[str], query: str, account: str, code: str
+) -> None:
+    async with _events(there, query, account=account) as events:
+        name, data = await events.hear()
+        assert data is not None
+        assert (name, data["errors"][0]["extensions"]["code"]) == ("next", code)
+        assert await events.hear() == ("complete", None)
+        assert await events.ended()
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+async def test_a_stream_ends_with_token_expired_when_its_token_does(
+    there: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.identity.LEEWAY_SECONDS", 0)
+    token = there.signer.token("ada", seconds=2)
+    async with _events(there, LANDED, token, account=there.account, since=FROM_THE_START) as events:
+        await there.grant(1)
+        assert await events.hear_seq() == 1
+        name, data = await events.hear_more()
+        assert data is not None
+        assert (name, data["errors"][0]["extensions"]["code"]) == ("next", "TOKEN_EXPIRED")
+        assert await events.hear() == ("complete", None)
+        assert await events.ended()
+    await eventually(lambda: there.process.services.bell.followers == 0)
+
+
+async def test_a_quiet_stream_shows_signs_of_life(
+    there: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.streams.SIGN_OF_LIFE_SECONDS", 0.1)
+    async with _events(there, LANDED, account=there.account, since=FROM_THE_START) as events:
+        assert [await events.hear() for _ in range(3)] == [(":", None)] * 3
+        await there.grant(1)
+        assert await events.hear_seq() == 1
+
+
+async def test_apollo_gets_its_lines_as_multipart(there: Door) -> None:
+    variables = {"account": there.account, "since": FROM_THE_START}
+    body = {"query": LANDED, "variables": variables}
+    await there.grant(3)
+    async with (
+        there.http() as client,
+        client.stream("POST", "/graphql", json=body, headers={"Accept": MULTIPART}) as response,
+    ):
+        assert response.headers["content-type"].startswith("multipart/mixed;boundary=graphql")
+        received = ""
+        async with asyncio.timeout(10):
+            async for chunk in response.aiter_text():
+                received += chunk
+                if received.count('"usageEntryLanded"') == 3:
+                    break
+    parts = [part for part in received.split("\r\n") if '"payload"' in part]
+    seqs = [
+        json.loads(part)["payload"]["data"]["usageEntryLanded"]["edge"]["node"]["seq"]
+        for part in parts
+    ]
+    assert seqs == [1, 2, 3]
