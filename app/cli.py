@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -134,6 +133,35 @@ def replay(path: Path, url: str | None, token_file: IO[str] | None, data_dir: Pa
         sys.exit(1)
 
 
+@commands.command()
+@data_option
+def audit(data_dir: Path) -> None:
+    """Recompute every promise from the rows of the database."""
+    if _run(_audit(data_dir)):
+        sys.exit(1)
+
+
+async def _audit(data_dir: Path) -> int:
+    from rich.console import Console
+
+    from app.opening import database_address, opened
+    from app.progress import progress_bar
+    from app.settings import load_settings
+    from models.audit import audit as audit_ledger
+
+    with database_address(load_settings(), data_dir) as address:
+        async with opened(address) as db:
+            with progress_bar(Console(stderr=True)) as progress:
+                task = progress.add_task("Auditing", total=None)
+                findings = await audit_ledger(
+                    db, lambda done, whole: progress.update(task, completed=done, total=whole)
+                )
+    for finding in findings:
+        click.echo(finding)
+    click.echo(f"{len(findings):,} findings")
+    return len(findings)
+
+
 @commands.group()
 def reason() -> None:
     """The catalogue of reasons."""
@@ -232,11 +260,10 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def main() -> NoReturn:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; whatever goes wrong in a foreseen way ends in a sentence."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        sys.exit(commands.main(prog_name="./dev", standalone_mode=False))
+        sys.exit(commands.main(arguments, prog_name="./dev", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -8,19 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from app.client import Api
-from app.replay.comparison import Comparison, compare
+from app.progress import progress_bar
+from app.replay.comparison import compare
 from app.replay.driver import Driver
 from app.replay.trace import read_trace
+
+NAMED_MAX = 10
 
 
 async def replay(path: Path, url: str, token: str, console: Console) -> bool:
@@ -41,20 +36,3 @@ async def replay(path: Path, url: str, token: str, console: Console) -> bool:
     if comparison.differing:
         console.print(f"Different: {', '.join(comparison.differing[:NAMED_MAX])}", markup=False)
     return not comparison.differing and not tally.refused
-
-
-def progress_bar(console: Console) -> Progress:
-    """The bar of a command that takes its time."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-NAMED_MAX = 10
-
-__all__ = ["Comparison", "replay"]

@@ -18,7 +18,6 @@ from app.replay.operations import ROOTS_MAX
 from app.replay.trace import AccountTrace
 
 READS_AT_ONCE = 4
-NAMED_MAX = 10
 MEASURES = ("granted", "charged", "refunded", "adjusted", "balance", "lines")
 
 _SELECTION = """

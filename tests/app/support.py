@@ -17,6 +17,9 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
+
+from app.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_SECONDS = 60.0
@@ -43,6 +46,18 @@ def command(
         timeout=PATIENCE_SECONDS,
         check=False,
     )
+
+
+def command_here(
+    capsys: pytest.CaptureFixture[str], *arguments: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """The same within this process, which saves its start."""
+    given = [str(argument) for argument in arguments]
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    said = capsys.readouterr()
+    status = ended.value.code
+    return subprocess.CompletedProcess(given, int(status or 0), said.out, said.err)
 
 
 class Running:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.app.support import RunningServer, command, rows
+from app.demonstration import book_demonstration
+from models.database import Database
+from models.reasons import Catalogue
+from models.writer import Writer
+from tests.app.support import RunningServer, command, command_here, rows
+from tests.conftest import execute
 
 LAST_TWO = """
 { account(key: "northwind") { usage(first: 2) { nodes {
@@ -25,9 +32,13 @@ def test_a_customers_token_is_printed_alone_and_speaks_for_its_account(
     assert viewer["account"]["key"] == "globex"
 
 
-def test_a_service_key_is_made_once_per_set_of_scopes(demonstration: RunningServer) -> None:
+def test_a_service_key_is_made_once_per_set_of_scopes(
+    demonstration: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     asked = [
-        command("token", "--service", "--scopes", scopes, "--data", demonstration.data_dir)
+        command_here(
+            capsys, "token", "--service", "--scopes", scopes, "--data", demonstration.data_dir
+        )
         for scopes in ("read,charges:write", "charges:write, read", "read")
     ]
     assert [ended.stderr for ended in asked] == ["", "", ""]
@@ -35,12 +46,14 @@ def test_a_service_key_is_made_once_per_set_of_scopes(demonstration: RunningServ
     assert keys[0] == keys[1] != keys[2]
     viewer = demonstration.ask(keys[0], "{ viewer { kind scopes } }")["viewer"]
     assert viewer == {"kind": "SERVICE", "scopes": ["charges:write", "read"]}
-    everything = command("token", "--service", "--data", demonstration.data_dir)
+    everything = command_here(capsys, "token", "--service", "--data", demonstration.data_dir)
     assert everything.stdout.strip() == demonstration.service_key
 
 
-def test_a_failing_job_lands_its_charge_and_then_its_refund(demonstration: RunningServer) -> None:
-    ended = command("demo-failure", "--data", demonstration.data_dir)
+def test_a_failing_job_lands_its_charge_and_then_its_refund(
+    demonstration: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = command_here(capsys, "demo-failure", "--data", demonstration.data_dir)
     assert (ended.returncode, ended.stderr) == (0, "")
     refund, charge = demonstration.ask(demonstration.service_key, LAST_TWO)["account"]["usage"][
         "nodes"
@@ -55,10 +68,45 @@ def test_a_failing_job_lands_its_charge_and_then_its_refund(demonstration: Runni
     assert told[1].endswith(f"balance {refund['balanceAfter']:,}")
 
 
-def test_a_reason_is_added_once(demonstration: RunningServer) -> None:
+def test_an_audit_beside_a_running_server_finds_nothing(demonstration: RunningServer) -> None:
+    ended = command("audit", "--data", demonstration.data_dir)
+    assert (ended.returncode, ended.stdout) == (0, "0 findings\n")
+
+
+def test_an_audit_names_the_line_that_was_altered_behind_the_ledgers_back(
+    database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(book(database_url))
+    execute(
+        database_url,
+        "set session_replication_role = replica; update entry set amount = amount + 1 "
+        "where seq = 5 and account_id = (select id from account where key = 'northwind')",
+    )
+    monkeypatch.setenv("USAGE_FEED_DATABASE_URL", database_url)
+    ended = command_here(capsys, "audit")
+    assert ended.returncode == 1
+    named = [line for line in ended.stdout.splitlines() if "account northwind, line 5" in line]
+    assert named
+    assert ended.stdout.splitlines()[-1].endswith(" findings")
+
+
+async def book(database_url: str) -> None:
+    db = await Database.connect(database_url)
+    writer = Writer(db, Catalogue(db))
+    await book_demonstration(db, writer, datetime.now(UTC))
+    await writer.close()
+    await db.close()
+
+
+def test_a_reason_is_added_once(
+    demonstration: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ("reason", "add", "RENDER_LOST", "--kind", "refund", "--title", "A frame was lost")
     options = ("--fault", "platform", "--data", demonstration.data_dir)
-    first, second = command(*arguments, *options), command(*arguments, *options)
+    first, second = (
+        command_here(capsys, *arguments, *options),
+        command_here(capsys, *arguments, *options),
+    )
     assert (first.returncode, first.stdout) == (0, "Added RENDER_LOST.\n")
     assert (second.returncode, second.stderr) == (
         1,
@@ -84,10 +132,14 @@ def test_a_reason_is_added_once(demonstration: RunningServer) -> None:
     ],
 )
 def test_a_command_that_cannot_do_its_work_says_why_in_a_sentence(
-    arguments: tuple[str, ...], status: int, sentence: str, tmp_path: Path
+    arguments: tuple[str, ...],
+    status: int,
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = () if arguments[0] == "serve" else ("--data", tmp_path)
-    ended = command(*arguments, *data)
+    ended = command_here(capsys, *arguments, *data)
     assert ended.returncode == status
     assert sentence in ended.stderr
     assert ended.stdout == ""
@@ -95,8 +147,10 @@ def test_a_command_that_cannot_do_its_work_says_why_in_a_sentence(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_account_is_an_error_and_no_token(demonstration: RunningServer) -> None:
-    ended = command("token", "--account", "nobody", "--data", demonstration.data_dir)
+def test_an_unknown_account_is_an_error_and_no_token(
+    demonstration: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = command_here(capsys, "token", "--account", "nobody", "--data", demonstration.data_dir)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "Error: There is no account 'nobody'.\n"
 
@@ -109,9 +163,14 @@ def test_an_unknown_account_is_an_error_and_no_token(demonstration: RunningServe
     ],
 )
 def test_a_database_that_cannot_be_used_is_a_sentence(
-    database_url: str, sentence: str, tmp_path: Path
+    database_url: str,
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended = command("token", "--service", "--data", tmp_path, database_url=database_url)
+    monkeypatch.setenv("USAGE_FEED_DATABASE_URL", database_url)
+    ended = command_here(capsys, "token", "--service", "--data", tmp_path)
     assert ended.returncode == 1
     assert sentence in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -14,7 +14,7 @@ import pytest
 
 from tests.app.support import (
     RunningServer,
-    command,
+    command_here,
     lines,
     processes_of,
     rows,
@@ -59,15 +59,14 @@ def test_the_demonstrations_secrets_are_readable_by_their_owner_alone(
     assert set(modes.values()) == {0o600}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_leaves_nothing_running_and_a_second_start_keeps_data_and_credentials(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path,
 ) -> None:
     first = RunningServer(tmp_path)
     address = (tmp_path / "postgres.url").read_text().strip()
     booked = lines(address)
     assert server_note(tmp_path)["url"] == first.url
-    assert first.end(number) == 0
+    assert first.end(signal.SIGINT) == 0
     assert processes_of(tmp_path) == []
     assert not (tmp_path / "demonstration" / "server.json").exists()
     second = RunningServer(tmp_path)
@@ -77,7 +76,8 @@ def test_a_stop_leaves_nothing_running_and_a_second_start_keeps_data_and_credent
         assert "Booked the demonstration" not in second.said
         assert lines((tmp_path / "postgres.url").read_text().strip()) == booked
     finally:
-        second.end(signal.SIGTERM)
+        assert second.end(signal.SIGTERM) == 0
+    assert processes_of(tmp_path) == []
 
 
 def test_kill_9_loses_nothing_acknowledged_and_the_next_start_mends_the_rest(
@@ -103,10 +103,12 @@ def _charge(server: RunningServer, account: str, number: int) -> dict[str, Any]:
     return server.ask(server.service_key, CHARGE, input=given)["recordCharge"]
 
 
-def test_a_taken_port_is_said_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_taken_port_is_said_before_anything_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        ended = command("run", "--port", str(port), "--data", tmp_path / "data")
+        ended = command_here(capsys, "run", "--port", str(port), "--data", tmp_path / "data")
     assert ended.returncode == 1
     assert f"Cannot listen on 127.0.0.1:{port}: Address already in use" in ended.stderr
     assert "--port" in ended.stderr
@@ -114,14 +116,23 @@ def test_a_taken_port_is_said_before_anything_is_started(tmp_path: Path) -> None
     assert not (tmp_path / "data" / "postgres").exists()
 
 
-def test_an_operators_own_token_settings_are_not_silently_replaced(tmp_path: Path) -> None:
-    ended = command("run", "--port", "0", "--data", tmp_path, jwt_issuer="https://example.com")
+def test_an_operators_own_token_settings_are_not_silently_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USAGE_FEED_JWT_ISSUER", "https://example.com")
+    ended = command_here(capsys, "run", "--port", "0", "--data", tmp_path)
     assert ended.returncode == 1
     assert "Unset USAGE_FEED_JWT_KEYS_FILE" in ended.stderr
 
 
-def test_run_uses_an_operators_database_instead(tmp_path: Path, empty_database_url: str) -> None:
-    ended = command("run", "--port", "0", "--data", tmp_path, database_url=empty_database_url)
+def test_run_uses_an_operators_database_and_refuses_one_that_could_lose_lines(
+    tmp_path: Path,
+    empty_database_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("USAGE_FEED_DATABASE_URL", empty_database_url)
+    ended = command_here(capsys, "run", "--port", "0", "--data", tmp_path)
     assert ended.returncode == 1
     assert "The database runs with fsync" in ended.stderr
     assert rows(empty_database_url, "select count(*) from entry") == [(0,)]
