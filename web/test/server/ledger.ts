@@ -291,13 +291,14 @@ export function bookHistory(account: Account, jobs: number, now = new Date()): v
   const start = months[0]?.getTime() ?? 0;
   const unit = 10 ** account.scale;
   const grants = months.map((at) => at.getTime());
-  const times = Array.from({ length: jobs }, () => start + 3_600_000 + random() ** 0.8 * (now.getTime() - start - 4_000_000));
+  const times = Array.from({ length: jobs }, () => start + 3_600_000 + random() ** 0.8 * (now.getTime() - start - 9_000_000));
   for (const time of times.sort((a, b) => a - b)) {
     while (grants[0] !== undefined && grants[0] <= time) {
       account.book({ kind: 'GRANT', amount: 30_000 * unit, code: 'GRANT_PLAN', detail: 'Studio plan, monthly credits', recordedAt: new Date(grants.shift() ?? 0) });
     }
     bookJob(account, time, random, unit);
   }
+  bookJob(account, now.getTime() - 3_000_000, () => 0.06, unit);
   account.book({ kind: 'ADJUSTMENT', amount: 75 * unit, code: 'MANUAL_CORRECTION', note: 'Two drafts were priced at the old rate', recordedAt: new Date(now.getTime() - 400_000) });
 }
 
