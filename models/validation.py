@@ -6,6 +6,7 @@ Owns the checks of single values. Owns no rule that needs the ledger's state.
 from __future__ import annotations
 
 import json
+import math
 import zoneinfo
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -78,7 +79,8 @@ def check_metadata(field: str, value: Json) -> InvalidInput | None:
         )
     if not _storable(value):
         return InvalidInput(
-            field=field, message=f"{field} must be valid Unicode text without NUL characters."
+            field=field,
+            message=f"{field} must be JSON of finite numbers and text without NUL characters.",
         )
     if len(json.dumps(value, ensure_ascii=False).encode()) > METADATA_BYTES_MAX:
         return InvalidInput(
@@ -96,6 +98,8 @@ def _storable(value: Json) -> bool:
     match value:
         case str():
             return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+        case float():
+            return math.isfinite(value)
         case dict():
             return all(_storable(k) and _storable(v) for k, v in value.items())
         case list():

@@ -136,15 +136,13 @@ async def decode(row: Row, intent: Intent, catalogue: Catalogue) -> Outcome:
             return JobAlreadyExists(job=job)
         case "JOB_ALREADY_FINISHED" if job:
             return JobAlreadyFinished(job=job)
-        case "UNKNOWN_REASON" if isinstance(intent, _GIVES_ITS_REASON):
-            return UnknownReason(code=intent.reason_code)
+        case "UNKNOWN_REASON":
+            return UnknownReason(code=_given(intent)["reason_code"])
         case "INVALID_INPUT":
             return InvalidInput(field=row["field"], message=row["problem"])
         case status:
             return _NOT_FOUND[status]()
 
-
-_GIVES_ITS_REASON = GrantCredits | RecordCharge | RefundCharge | AdjustBalance
 
 _NOT_FOUND = {
     "ACCOUNT_NOT_FOUND": AccountNotFound,
