@@ -37,11 +37,27 @@ server.stop()
 
 
 @pytest.fixture
-def folder() -> Generator[Path]:
-    """A deep data folder with spaces, below one that only its owner may pass."""
+def new_folder() -> Generator[Path]:
+    """A deep data folder with spaces, still to be made, below one that only its owner may pass."""
     closed = Path(tempfile.mkdtemp(prefix="closed to others "))
     yield closed / ("deep " * 20) / ("deeper " * 15) / "data"
     shutil.rmtree(closed)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that has served: copying one is quicker than making one."""
+    folder = tmp_path_factory.mktemp("embedded")
+    with EmbeddedPostgres(folder, durable=False):
+        return folder
+
+
+@pytest.fixture
+def folder(new_folder: Path, made: Path) -> Path:
+    """Such a folder with a database in it."""
+    new_folder.parent.mkdir(parents=True)
+    subprocess.run(["cp", "--archive", made, new_folder], check=True)
+    return new_folder
 
 
 @pytest.fixture
@@ -107,9 +123,9 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 async def test_it_answers_from_a_deep_folder_with_spaces_that_others_may_not_pass(
-    folder: Path,
+    new_folder: Path,
 ) -> None:
-    with EmbeddedPostgres(folder, durable=False) as server:
+    with EmbeddedPostgres(new_folder, durable=False) as server:
         assert await answer(server.dsn, "select version()")
         assert await answer(server.dsn, "show server_encoding") == "UTF8"
         assert (
@@ -118,7 +134,7 @@ async def test_it_answers_from_a_deep_folder_with_spaces_that_others_may_not_pas
             )
             == "C.UTF-8"
         )
-        assert stat.S_IMODE(folder.parents[2].stat().st_mode) == 0o700
+        assert stat.S_IMODE(new_folder.parents[2].stat().st_mode) == 0o700
 
 
 async def test_by_default_what_is_acknowledged_is_durable(folder: Path) -> None:
@@ -150,18 +166,18 @@ async def test_stop_leaves_no_process_and_the_next_start_finds_the_data_at_the_s
     assert processes_of(folder) == []
 
 
-async def test_two_starts_at_once_share_one_server(folder: Path) -> None:
-    servers = [EmbeddedPostgres(folder, durable=False) for _ in range(4)]
+async def test_two_starts_at_once_share_one_server(new_folder: Path) -> None:
+    servers = [EmbeddedPostgres(new_folder, durable=False) for _ in range(4)]
     with ThreadPoolExecutor(len(servers)) as pool:
         addresses = set(pool.map(EmbeddedPostgres.start, servers))
     assert len(addresses) == 1
-    pid = postmaster(folder)
+    pid = postmaster(new_folder)
     for server in servers[1:]:
         server.stop()
     assert await answer(servers[0].dsn)
-    assert postmaster(folder) == pid
+    assert postmaster(new_folder) == pid
     servers[0].stop()
-    assert processes_of(folder) == []
+    assert processes_of(new_folder) == []
 
 
 async def test_the_server_stays_for_whoever_still_uses_it(folder: Path) -> None:
@@ -232,23 +248,24 @@ async def test_a_stale_process_id_that_is_now_somebody_elses_hinders_no_start(fo
 
 
 async def test_a_start_killed_at_any_moment_leaves_nothing_that_the_next_does_not_mend(
-    folder: Path,
+    new_folder: Path,
 ) -> None:
     for delay_seconds in (0.05, 0.15, 0.3, 0.45):
-        with OtherProcess(folder) as other:
+        with OtherProcess(new_folder) as other:
             await asyncio.sleep(delay_seconds)
-            for pid in processes_of(folder):
+            for pid in processes_of(new_folder):
                 os.kill(pid, signal.SIGKILL)
             other.process.kill()
-    with EmbeddedPostgres(folder, durable=False) as server:
+    with EmbeddedPostgres(new_folder, durable=False) as server:
         assert await answer(server.dsn)
-        assert not leftovers(folder)
+        assert not leftovers(new_folder)
 
 
 async def test_a_taken_port_is_exchanged_for_another(folder: Path) -> None:
     with EmbeddedPostgres(folder, durable=False) as server:
         first = server.dsn
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", int(first.rsplit(":", 1)[1].split("/")[0])))
         taken.listen()
         with EmbeddedPostgres(folder, durable=False) as server:
