@@ -1,0 +1,202 @@
+"""The text of one field: how it is read, completed and, where it fails, nulled.
+
+Owns the fast path of each kind of type and the turn off it. What the fast path tests for, it has
+read off the value itself; for every other value the text calls `finish`, which is graphql-core.
+"""
+
+# graphql-core leaves its generics open.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    GraphQLObjectType,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
+
+from . import proofs
+from .proofs import Attribute, Call
+from .runtime import Site
+
+if TYPE_CHECKING:
+    from .compiler import Compiler
+
+_NOT_CAST = f"not hasattr({{v}}, {TYPE_CAST_ATTRIBUTE!r})"
+
+
+class Text:
+    """Lines of Python under one heading."""
+
+    def __init__(self, heading: str, *lines: str) -> None:
+        self._lines = [heading]
+        self._indent = "    "
+        self.add(*lines)
+
+    def add(self, *lines: str) -> None:
+        self._lines += [self._indent + line for line in lines]
+
+    @contextmanager
+    def block(self, heading: str) -> Generator[None]:
+        """What is added within stands under the heading."""
+        self.add(heading)
+        self._indent += "    "
+        yield
+        self._indent = self._indent[4:]
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines)
+
+
+class FieldText:
+    """Writes a field, or an item of a list, into the text of a function."""
+
+    def __init__(
+        self,
+        compiler: Compiler,
+        text: Text,
+        site: Site,
+        value: str,
+        key: str,
+        path: str,
+        site_name: str | None = None,
+    ) -> None:
+        self._compiler = compiler
+        self._text = text
+        self._site = site
+        self._value = value
+        self._key = key
+        self._path = path
+        self._type: Any = site.type.of_type if is_non_null_type(site.type) else site.type
+        self._is_leaf = is_leaf_type(self._type)
+        self._reading = proofs.reading(compiler.schema, site.definition)
+        self._is_async = (
+            self._reading.is_async
+            if isinstance(self._reading, Call)
+            else inspect.iscoroutinefunction(site.definition.resolve)
+        )
+        # A leaf that is hardly ever awaited needs no completion of its own.
+        completed = self._is_async or not self._is_leaf
+        self._site_name = site_name or compiler.site(site, completed=completed)
+
+    def write_field(self) -> None:
+        """Reads the field of `source` and completes it."""
+        with self._failing():
+            reading = self._read()
+            if self._is_async:
+                awaited = f"later(run, {self._site_name}, {reading}, {self._path})"
+                self._text.add(f"{self._value} = {awaited}", self._wait())
+            else:
+                self._text.add(f"{self._value} = {reading}")
+                self._write_completion()
+
+    def write_item(self) -> None:
+        """Completes an item of the list `values`."""
+        with self._failing(", values[index + 1:]"):
+            self._write_completion()
+
+    def write_awaited(self) -> None:
+        """Completes a value that is there: errors and coroutines are the caller's."""
+        otherwise = f"unforeseen(run, {self._site_name}, {self._value}, {self._path})"
+        self._write_branches(self._short(), [f"{self._value} = {otherwise}"])
+
+    def _write_completion(self) -> None:
+        value, short = self._value, self._short()
+        if not self._is_leaf:
+            with_guard = f"guard(run, {self._site_name}, {value}, {self._path})"
+            short += [
+                f"if type({value}) is Coroutine:",
+                f"    {value} = {with_guard}",
+                f"    {self._wait()}",
+            ]
+        finish = f"finish(run, {self._site_name}, {value}, {self._path})"
+        otherwise = [f"{value} = {finish}", f"if type({value}) is Coroutine: {self._wait()}"]
+        self._write_branches(short, otherwise)
+
+    def _write_branches(self, short: list[str], otherwise: list[str]) -> None:
+        test, *lines = short
+        if test:
+            with self._text.block(f"if {test}:"):
+                self._text.add(*lines)
+            may_be_null = self._type is self._site.type
+            otherwise_if = f"elif {self._value} is not None:" if may_be_null else "else:"
+            with self._text.block(otherwise_if):
+                self._text.add(*otherwise)
+        else:
+            self._text.add(*otherwise)
+
+    @contextmanager
+    def _failing(self, rest: str = "") -> Generator[None]:
+        with self._text.block("try:"):
+            yield
+        failed = f"fail(run, {self._site_name}, error, {self._path}, waiting{rest})"
+        with self._text.block("except Exception as error:"):
+            self._text.add(f"{self._value} = {failed}")
+
+    def _wait(self) -> str:
+        return f"waiting += (({self._key}, {self._value}),)"
+
+    def _read(self) -> str:
+        reading = self._reading
+        if isinstance(reading, Attribute):
+            return f"source.{reading.name}"
+        if reading is None:
+            return f"resolve(run, {self._site_name}, source, {self._path})"
+        given = ["source"] if reading.takes_source else []
+        given += [f"{name}=source" for name in reading.source_names]
+        if reading.info_name:
+            info_class = self._compiler.constant("info", reading.info_class)
+            field = self._compiler.constant("field", reading.field)
+            raw = f"LazyInfo(run, {self._site_name}, {self._path})"
+            given.append(f"{reading.info_name}={info_class}(_raw_info={raw}, _field={field})")
+        return f"{self._compiler.constant('read', reading.function)}({', '.join(given)})"
+
+    def _short(self) -> list[str]:
+        """The test of the fast path and its lines; the test is empty where there is none."""
+        if self._is_leaf:
+            return self._short_leaf()
+        compiler, value, type_ = self._compiler, self._value, self._type
+        arguments = f"(run, {value}, {self._path})"
+        if is_list_type(type_):
+            name = compiler.list_of(self._site, type_.of_type)
+            test = f"type({value}) is list or type({value}) is tuple"
+            return [test, f"{value} = {name}{arguments}"]
+        if isinstance(type_, GraphQLObjectType):
+            shape = proofs.shape(compiler.schema, type_)
+            if shape is None:
+                return [""]
+            test = f"type({value}) is {compiler.constant('class', shape.cls)}"
+            test += f" and {_NOT_CAST.format(v=value)}" if shape.may_be_cast else ""
+            return [test, f"{value} = {compiler.select(type_, self._site.details)}{arguments}"]
+        members = proofs.shapes(compiler.schema, type_)
+        if not members:
+            return [""]
+        branches = compiler.branches(members, self._site.details)
+        test = f"(branch := {branches}.get(type({value}))) and {_NOT_CAST.format(v=value)}"
+        return [test, f"{value} = branch{arguments}"]
+
+    def _short_leaf(self) -> list[str]:
+        value, leaf = self._value, proofs.leaf(self._type)
+        names = {kind: self._compiler.constant(kind, constant) for kind, constant in leaf.constants}
+        test = leaf.test.format(v=value, **names)
+        if leaf.written is None:
+            return [test, "pass"]
+        written = leaf.written.format(v=value, **names)
+        if not leaf.may_refuse:
+            return [test, f"{value} = {written}"]
+        type_ = self._compiler.constant("leaf", self._type)
+        return [
+            test,
+            f"written = {written}",
+            "if written is None or written is Undefined:",
+            f"    written = write_leaf({type_}, {value})",
+            f"{value} = written",
+        ]

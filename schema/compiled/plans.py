@@ -1,0 +1,120 @@
+"""Plans, remembered: which operation has one, by its text and never by who asks.
+
+Owns the key and the bounds of the memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DirectiveNode,
+    GraphQLError,
+    Node,
+    OperationType,
+    VariableNode,
+    Visitor,
+    visit,
+)
+from graphql.execution import Executor
+
+from .compiler import NotCompilable, compile_operation
+from .runtime import serially as run_serially
+
+OPERATIONS_MAX = 500
+SHAPES_MAX = 8
+_CONDITIONS = frozenset({"skip", "include"})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An operation as Python: one function for its root, or one per field of a mutation."""
+
+    roots: tuple[Any, ...]
+    mutates: bool
+
+    def run(self, executor: Any, source: Any, serially: bool) -> Any:
+        """The data, or a coroutine of them."""
+        if serially:
+            return run_serially(executor, source, self.roots)
+        return self.roots[0](executor, source, None)
+
+
+@dataclass(slots=True)
+class _Operation:
+    """What is known of one operation: a plan for each value of the variables that shape it."""
+
+    conditions: tuple[str, ...] | None
+    """The variables of its @skip and @include; None where it has directives of other kinds."""
+    sights: int = 0
+    plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict[Any, Any])
+
+
+class Plans:
+    """The plans of one schema, those used last."""
+
+    def __init__(self) -> None:
+        self._operations: OrderedDict[tuple[str, int], _Operation] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def find(self, executor: Executor[Any], compile_at_sight: int) -> Plan | None:
+        """The plan for what an executor is about to run; None where graphql-core shall run it."""
+        location = executor.operation.loc
+        if location is None:
+            return None
+        key = (location.source.body, location.start)
+        operation = self._operations.get(key)
+        if operation is None:
+            operation = self._operations[key] = _Operation(_conditions(executor))
+            if len(self._operations) > OPERATIONS_MAX:
+                self._operations.popitem(last=False)
+        else:
+            self._operations.move_to_end(key)
+        if operation.conditions is None:
+            return None
+        coerced = executor.variable_values.coerced
+        shape = tuple([coerced.get(name) for name in operation.conditions])
+        if shape in operation.plans:
+            return operation.plans[shape]
+        operation.sights += 1
+        if operation.sights < compile_at_sight or len(operation.plans) >= SHAPES_MAX:
+            return None
+        operation.plans[shape] = plan = _compiled(executor)
+        return plan
+
+
+def _compiled(executor: Executor[Any]) -> Plan | None:
+    mutates = executor.operation.operation is OperationType.MUTATION
+    try:
+        return Plan(compile_operation(executor, one_by_one=mutates), mutates)
+    except (NotCompilable, GraphQLError, RecursionError):
+        return None
+
+
+def _conditions(executor: Executor[Any]) -> tuple[str, ...] | None:
+    fragments = executor.fragments.values()
+    if any(fragment.variable_signatures for fragment in fragments):
+        return None
+    directives = _Directives()
+    for node in (executor.operation, *(fragment.definition for fragment in fragments)):
+        visit(node, directives)
+    return tuple(sorted(directives.variables)) if directives.are_conditions else None
+
+
+class _Directives(Visitor):
+    """Collects the variables of @skip and @include, and notices any other directive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.are_conditions = True
+        self.variables: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Node | Any) -> None:
+        self.are_conditions &= node.name.value in _CONDITIONS
+        for argument in node.arguments or ():
+            if isinstance(argument.value, VariableNode):
+                self.variables.add(argument.value.name.value)
