@@ -126,6 +126,10 @@ class World:
         return [ValueError(f"no {key}") if key % 7 == 6 else key * 10 for key in keys]
 
 
+def _new_box() -> Any:
+    return Box()
+
+
 KINDS: dict[str, tuple[str, Callable[[], Any], Any]] = {
     "int": ("int", lambda: 7, 2**40),
     "str": ("str", lambda: "text", object()),
@@ -140,10 +144,6 @@ KINDS: dict[str, tuple[str, Callable[[], Any], Any]] = {
     "being": ("Being", lambda: Cat(name="Tom", lives=9), Rock(weight=3.5)),
     "pet": ("Pet", lambda: Dog(name="Rex"), 12),
 }
-
-
-def _new_box() -> Any:
-    return Box()
 
 
 WRAPPINGS = {
