@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from models.database import Database
+from models.database import Reads
 from models.records import CampaignTotal, DayTotal, EntryKind, ReasonTotal, Statement, Totals
 from models.rows import reason_of
 
@@ -16,7 +16,7 @@ _WITHIN = "e.account_id = $1 and e.seq > $2 and e.seq <= $3"
 
 
 async def read(
-    db: Database, account_id: int, start: datetime, end: datetime, time_zone: str
+    db: Reads, account_id: int, start: datetime, end: datetime, time_zone: str
 ) -> Statement | None:
     """The account's statement over [`start`, `end`) of `recorded_at`; None for no such account.
 
@@ -44,7 +44,7 @@ async def read(
     )
 
 
-async def sum_of_lines(db: Database, of: Statement) -> int:
+async def sum_of_lines(db: Reads, of: Statement) -> int:
     """The sum of the period's own amounts, read line by line."""
     return await db.fetchval(
         f"select coalesce(sum(e.amount), 0)::bigint from entry e where {_WITHIN}",
@@ -54,7 +54,7 @@ async def sum_of_lines(db: Database, of: Statement) -> int:
     )
 
 
-async def by_reason(db: Database, of: Statement) -> list[ReasonTotal]:
+async def by_reason(db: Reads, of: Statement) -> list[ReasonTotal]:
     """Lines and credits per reason, the largest first within each kind.
 
     Units: magnitudes, but adjustments are signed.
@@ -78,7 +78,7 @@ async def by_reason(db: Database, of: Statement) -> list[ReasonTotal]:
     ]
 
 
-async def by_campaign(db: Database, of: Statement) -> list[CampaignTotal]:
+async def by_campaign(db: Reads, of: Statement) -> list[CampaignTotal]:
     """Charges and refunds per campaign, None for those without one. The most charged first."""
     rows = await db.fetch(
         "select e.campaign, count(*) as lines,"
@@ -97,7 +97,7 @@ async def by_campaign(db: Database, of: Statement) -> list[CampaignTotal]:
 
 
 # Hops from each day's last line to the next day that has one: two index reads a day, whatever the
-# number of lines.
+# number of lines. Where the clocks go back over midnight, a day begins with the first of two.
 _BY_DAY = """
 with recursive day as (
     select null::date as date, $2::int as seq,
@@ -111,9 +111,18 @@ with recursive day as (
         from entry e where e.account_id = $1 and e.seq = day.seq + 1 and e.seq <= $3
     ) n
     cross join lateral (
+        select (n.date + 1)::timestamp as midnight, (n.date + 1)::timestamp at time zone $4 as last
+    ) next
+    cross join lateral (
+        select next.last - greatest(
+            (next.last - interval '3 hours') at time zone $4 - next.midnight + interval '3 hours',
+            interval '0') as first
+    ) twice
+    cross join lateral (
         select e.* from entry e
         where e.account_id = $1 and e.seq > day.seq and e.seq <= $3
-          and e.recorded_at < ((n.date + 1)::timestamp at time zone $4)
+          and e.recorded_at < case when twice.first at time zone $4 = next.midnight
+                                   then twice.first else next.last end
         order by e.recorded_at desc, e.seq desc limit 1
     ) l
 )
@@ -123,7 +132,7 @@ from day window w as (order by seq) order by seq offset 1
 """
 
 
-async def by_day(db: Database, of: Statement) -> list[DayTotal]:
+async def by_day(db: Reads, of: Statement) -> list[DayTotal]:
     """What moved on each calendar day of the statement's time zone; empty days are left out."""
     opening = await db.fetchrow(
         "select e.granted_after, e.charged_after, e.refunded_after, e.adjusted_after"

@@ -114,6 +114,11 @@ declare
     o outcome;
     a account;
 begin
+    begin
+        perform clock_timestamp() at time zone i.time_zone;
+    exception when invalid_parameter_value then
+        return refused('INVALID_INPUT', 'timeZone', 'timeZone is not one that the database knows.');
+    end;
     insert into account (key, name, unit, scale, time_zone, overdraft_limit, input_hash, opened_at,
                          balance, last_seq, granted, charged, refunded, adjusted, live)
     values (i.key, i.name, i.unit, i.scale, i.time_zone, i.overdraft_limit, i.input_hash, clock_timestamp(),
