@@ -9,7 +9,9 @@ const sizeOf = async (name) => gzipSync(await readFile(new URL(name, DIST)), { l
 
 for (const [name, budget_bytes] of Object.entries(BUDGETS)) {
   const text = await readFile(new URL(name, DIST), 'utf8');
-  const loaded = name.endsWith('.html') ? [...text.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map((match) => match[1]) : [];
+  const loaded = name.endsWith('.html')
+    ? [...text.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map((match) => match[1])
+    : [];
   const sizes = await Promise.all([name, ...loaded].map(sizeOf));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   console.log(`${name}: ${bytes} of ${budget_bytes} bytes gzip`);

@@ -87,7 +87,10 @@ mutation RecordCharge($input: RecordChargeInput!) {
 `;
 
 /** The tabs of an editor that has none yet; the service's example is dated to the current month. */
-export function exampleTabs(headers: string, now: Date): { query: string; variables: string; headers: string }[] {
+export function exampleTabs(
+  headers: string,
+  now: Date,
+): { query: string; variables: string; headers: string }[] {
   const month = (offset: number): string =>
     new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1)).toISOString();
   const variables = {

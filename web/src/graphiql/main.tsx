@@ -27,7 +27,11 @@ function socketFor(headers: Record<string, string>): Client {
     Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1] ?? '';
   if (socket?.authorization !== authorization) {
     void socket?.client.dispose();
-    const client = createClient({ url: socketUrl.href, connectionParams: { authorization }, lazyCloseTimeout: 5_000 });
+    const client = createClient({
+      url: socketUrl.href,
+      connectionParams: { authorization },
+      lazyCloseTimeout: 5_000,
+    });
     socket = { authorization, client };
   }
   return socket.client;

@@ -130,7 +130,10 @@ export class UsageFeedElement extends HTMLElement {
     if (!this.model || !this.shadowRoot) return;
     const locale = this.getAttribute('locale') ?? undefined;
     const keyTarget = this.getAttribute('keys') === 'page' ? document : this;
-    render(<App key={this.model} model={this.model} locale={locale} linkTo={linkTo} keyTarget={keyTarget} />, this.shadowRoot);
+    render(
+      <App key={this.model} model={this.model} locale={locale} linkTo={linkTo} keyTarget={keyTarget} />,
+      this.shadowRoot,
+    );
   }
 
   /** A host may want to show its own way to sign in. */

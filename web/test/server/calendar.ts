@@ -7,6 +7,7 @@ export function dayIn(timeZone: string, instant: string): string {
 
 /** The starts (UTC) of last month and of this one. */
 export function startOfMonths(now: Date): Date[] {
-  const at = (offset: number): Date => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1, 0, 0, 1));
+  const at = (offset: number): Date =>
+    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1, 0, 0, 1));
   return [at(-1), at(0)];
 }

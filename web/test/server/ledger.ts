@@ -106,7 +106,12 @@ export class Line {
   readonly corrects = null;
   readonly metadata = null;
   readonly refunds: Line[] = [];
-  constructor(readonly account: Account, readonly seq: number, line: NewLine, at: Date) {
+  constructor(
+    readonly account: Account,
+    readonly seq: number,
+    line: NewLine,
+    at: Date,
+  ) {
     this.id = id('Entry', `${account.key}/${seq}`);
     this.kind = line.kind;
     this.__typename = line.kind[0] + line.kind.slice(1).toLowerCase();
@@ -130,10 +135,17 @@ export class Line {
   }
 }
 
-const kindTotals = (lines: Line[]): { granted: number; charged: number; refunded: number; adjusted: number } => {
+const kindTotals = (
+  lines: Line[],
+): { granted: number; charged: number; refunded: number; adjusted: number } => {
   const sum = (kind: Kind): number =>
     lines.reduce((total, line) => (line.kind === kind ? total + line.amount : total), 0);
-  return { granted: sum('GRANT'), charged: 0 - sum('CHARGE'), refunded: sum('REFUND'), adjusted: sum('ADJUSTMENT') };
+  return {
+    granted: sum('GRANT'),
+    charged: 0 - sum('CHARGE'),
+    refunded: sum('REFUND'),
+    adjusted: sum('ADJUSTMENT'),
+  };
 };
 
 function groupBy<T, K>(items: T[], key: (item: T) => K): Map<K, T[]> {
@@ -155,7 +167,11 @@ export class Account {
   readonly overdraftLimit = 0;
   readonly lines: Line[] = [];
   readonly bell = new EventEmitter();
-  constructor(readonly key: string, readonly name: string, options: { unit?: string; scale?: number; timeZone?: string } = {}) {
+  constructor(
+    readonly key: string,
+    readonly name: string,
+    options: { unit?: string; scale?: number; timeZone?: string } = {},
+  ) {
     this.id = id('Account', key);
     this.unit = options.unit ?? 'credits';
     this.scale = options.scale ?? 0;
@@ -191,7 +207,9 @@ export class Account {
     const before = args['before'] ? seqOf(args['before'] as string) : -Infinity;
     const between = all.filter((line) => line.seq < after && line.seq > before);
     const last = args['last'] as number | undefined;
-    const picked = last ? between.slice(-last) : between.slice(0, (args['first'] as number | undefined) ?? 50);
+    const picked = last
+      ? between.slice(-last)
+      : between.slice(0, (args['first'] as number | undefined) ?? 50);
     const edges = picked.map((node) => ({ cursor: cursorOf(node.seq), node }));
     const newest = picked[0]?.seq ?? -Infinity;
     const oldest = picked.at(-1)?.seq ?? Infinity;
@@ -251,7 +269,11 @@ export class Account {
     for (;;) {
       for (const node of this.lines.slice(seen)) {
         seen = node.seq;
-        if (wanted(node)) yield { edge: { cursor: cursorOf(node.seq), node }, account: { ...this, balance: node.balanceAfter } };
+        if (wanted(node))
+          yield {
+            edge: { cursor: cursorOf(node.seq), node },
+            account: { ...this, balance: node.balanceAfter },
+          };
       }
       if (this.lines.length === seen) await new Promise((resolve) => this.bell.once('ring', resolve));
     }
@@ -291,31 +313,79 @@ export function bookHistory(account: Account, jobs: number, now = new Date()): v
   const start = months[0]?.getTime() ?? 0;
   const unit = 10 ** account.scale;
   const grants = months.map((at) => at.getTime());
-  const times = Array.from({ length: jobs }, () => start + 3_600_000 + random() ** 0.8 * (now.getTime() - start - 9_000_000));
+  const times = Array.from(
+    { length: jobs },
+    () => start + 3_600_000 + random() ** 0.8 * (now.getTime() - start - 9_000_000),
+  );
   for (const time of times.sort((a, b) => a - b)) {
     while (grants[0] !== undefined && grants[0] <= time) {
-      account.book({ kind: 'GRANT', amount: 30_000 * unit, code: 'GRANT_PLAN', detail: 'Studio plan, monthly credits', recordedAt: new Date(grants.shift() ?? 0) });
+      account.book({
+        kind: 'GRANT',
+        amount: 30_000 * unit,
+        code: 'GRANT_PLAN',
+        detail: 'Studio plan, monthly credits',
+        recordedAt: new Date(grants.shift() ?? 0),
+      });
     }
     bookJob(account, time, random, unit);
   }
   bookJob(account, now.getTime() - 3_000_000, () => 0.06, unit);
-  account.book({ kind: 'ADJUSTMENT', amount: 75 * unit, code: 'MANUAL_CORRECTION', note: 'Two drafts were priced at the old rate', recordedAt: new Date(now.getTime() - 400_000) });
+  account.book({
+    kind: 'ADJUSTMENT',
+    amount: 75 * unit,
+    code: 'MANUAL_CORRECTION',
+    note: 'Two drafts were priced at the old rate',
+    recordedAt: new Date(now.getTime() - 400_000),
+  });
 }
 
 function bookJob(account: Account, time: number, random: () => number, unit: number): void {
-  const [operation, campaign, price] = OPERATIONS[Math.floor(random() * OPERATIONS.length)] ?? ['upscale', null, 15];
+  const [operation, campaign, price] = OPERATIONS[Math.floor(random() * OPERATIONS.length)] ?? [
+    'upscale',
+    null,
+    15,
+  ];
   const at = new Date(time);
-  const job = new Job(account, `gen-${String(account.lines.length + 1000)}`, operation, campaign, at.toISOString());
+  const job = new Job(
+    account,
+    `gen-${String(account.lines.length + 1000)}`,
+    operation,
+    campaign,
+    at.toISOString(),
+  );
   const amount = price * unit + Math.floor(random() * unit);
-  const charge = account.book({ kind: 'CHARGE', amount: 0 - amount, code: 'JOB_CHARGE', job, ...(campaign ? { campaign } : {}), recordedAt: at });
+  const charge = account.book({
+    kind: 'CHARGE',
+    amount: 0 - amount,
+    code: 'JOB_CHARGE',
+    job,
+    ...(campaign ? { campaign } : {}),
+    recordedAt: at,
+  });
   const done = new Date(time + 30_000 + random() * 200_000);
   const luck = random();
   if (luck > 0.12) return job.finish('SUCCEEDED', { refunded: 0, code: 'COMPLETED' }, done);
-  if (luck > 0.1) return job.finish('FAILED', { refunded: 0, code: 'INPUT_POLICY', detail: 'The prompt names a real person.' }, done);
+  if (luck > 0.1)
+    return job.finish(
+      'FAILED',
+      { refunded: 0, code: 'INPUT_POLICY', detail: 'The prompt names a real person.' },
+      done,
+    );
   const partial = luck < 0.03;
   const code = partial ? 'PARTIAL_OUTPUT' : luck < 0.07 ? 'PLATFORM_ERROR' : 'PROVIDER_TIMEOUT';
   const refunded = partial ? Math.ceil(amount / 3) : amount;
-  const detail = partial ? '2 of 3 images were made.' : 'The generation stopped before anything was made. Nothing was kept.';
+  const detail = partial
+    ? '2 of 3 images were made.'
+    : 'The generation stopped before anything was made. Nothing was kept.';
   job.finish(partial ? 'PARTIAL' : 'FAILED', { refunded, code, detail }, done);
-  account.book({ kind: 'REFUND', amount: refunded, code, detail, charge, automatic: true, recordedAt: done, occurredAt: done });
+  account.book({
+    kind: 'REFUND',
+    amount: refunded,
+    code,
+    detail,
+    charge,
+    automatic: true,
+    recordedAt: done,
+    occurredAt: done,
+  });
 }

@@ -11,12 +11,22 @@ import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import { Account, type Line } from './ledger.ts';
 
-const SCHEMA_FILE = process.env['USAGE_FEED_SCHEMA'] ?? new URL('../../../schema/schema.graphql', import.meta.url);
+const SCHEMA_FILE =
+  process.env['USAGE_FEED_SCHEMA'] ?? new URL('../../../schema/schema.graphql', import.meta.url);
 const DIST = new URL('../../dist/', import.meta.url);
-const TYPES: Record<string, string> = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', ttf: 'font/ttf' };
+const TYPES: Record<string, string> = {
+  html: 'text/html',
+  js: 'text/javascript',
+  css: 'text/css',
+  svg: 'image/svg+xml',
+  ttf: 'font/ttf',
+};
 export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const GRAPHIQL_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'; font-src 'self' data:; worker-src 'self'");
+const GRAPHIQL_POLICY = POLICY.replace(
+  "style-src 'self'",
+  "style-src 'self' 'unsafe-inline'; font-src 'self' data:; worker-src 'self'",
+);
 
 type Context = Record<string, unknown> & { account: Account };
 
@@ -82,7 +92,9 @@ export class TestServer {
         schema,
         roots: { subscription: this.root() as Record<string, never> },
         onConnect: ({ connectionParams }) => this.tokens.has(bare(connectionParams?.authorization)),
-        context: ({ connectionParams }) => ({ account: this.tokens.get(bare(connectionParams?.authorization)) }),
+        context: ({ connectionParams }) => ({
+          account: this.tokens.get(bare(connectionParams?.authorization)),
+        }),
       },
       sockets,
     );
@@ -96,19 +108,27 @@ export class TestServer {
   }
 
   private root(): Record<string, unknown> {
-    const own = (context: Context, id: unknown): Account | null => (context.account.id === id ? context.account : null);
-    const landed = (context: Context, args: { account: string; since?: string }, wanted: (line: Line) => boolean): unknown => {
+    const own = (context: Context, id: unknown): Account | null =>
+      context.account.id === id ? context.account : null;
+    const landed = (
+      context: Context,
+      args: { account: string; since?: string },
+      wanted: (line: Line) => boolean,
+    ): unknown => {
       const account = own(context, args.account);
       if (!account) throw new GraphQLError('No such account.', { extensions: { code: 'NOT_FOUND' } });
       return (async function* (field): AsyncGenerator<unknown> {
-        for await (const event of account.landed(args.since, wanted)) yield { usageEntryLanded: event, refundLanded: event, field };
+        for await (const event of account.landed(args.since, wanted))
+          yield { usageEntryLanded: event, refundLanded: event, field };
       })(args);
     };
     return {
       viewer: (_: unknown, context: Context) => ({ kind: 'CUSTOMER', account: context.account, scopes: [] }),
       account: ({ id }: { id: string }, context: Context) => own(context, id),
-      node: ({ id }: { id: string }, context: Context) => context.account.lines.find((line) => line.id === id) ?? null,
-      usageEntryLanded: (args: { account: string; since?: string }, context: Context) => landed(context, args, () => true),
+      node: ({ id }: { id: string }, context: Context) =>
+        context.account.lines.find((line) => line.id === id) ?? null,
+      usageEntryLanded: (args: { account: string; since?: string }, context: Context) =>
+        landed(context, args, () => true),
       refundLanded: (args: { account: string; since?: string }, context: Context) =>
         landed(context, args, (line) => line.kind === 'REFUND'),
     };
@@ -124,8 +144,13 @@ export class TestServer {
     if (path === '/graphql' && request.method === 'POST') {
       if (this.failing) return void response.writeHead(503).end();
       if (this.authorize(request)) return graphql(request, response);
-      const error = { message: 'The token is missing or not valid.', extensions: { code: 'UNAUTHENTICATED' } };
-      return void response.writeHead(401, { 'content-type': 'application/json' }).end(JSON.stringify({ errors: [error] }));
+      const error = {
+        message: 'The token is missing or not valid.',
+        extensions: { code: 'UNAUTHENTICATED' },
+      };
+      return void response
+        .writeHead(401, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ errors: [error] }));
     }
     if (path === '/export') return this.export(request, response);
     await serveFile(path, response);
@@ -135,9 +160,15 @@ export class TestServer {
     const account = this.authorize(request);
     if (!account) return void response.writeHead(401).end();
     const query = new URL(request.url ?? '/', this.origin).searchParams;
-    const { nodes } = account.usage({ first: 1_000_000, filter: { from: query.get('from'), to: query.get('to') } }) as { nodes: Line[] };
+    const { nodes } = account.usage({
+      first: 1_000_000,
+      filter: { from: query.get('from'), to: query.get('to') },
+    }) as { nodes: Line[] };
     const csv = nodes.map((line) => `${line.seq},${line.kind},${line.amount}\r\n`).join('');
-    response.writeHead(200, { 'content-type': 'text/csv', 'content-disposition': `attachment; filename="usage ${account.key}.csv"` });
+    response.writeHead(200, {
+      'content-type': 'text/csv',
+      'content-disposition': `attachment; filename="usage ${account.key}.csv"`,
+    });
     response.end(`seq,kind,amount\r\n${csv}`);
   }
 }

@@ -99,10 +99,15 @@ export class Feed {
   land(landed: readonly Edge[]): void {
     if (landed.length === 0) return;
     if (this.loading === 'first') this.meanwhile = merge(this.meanwhile, landed);
-    const unknown = landed.filter(({ node }) => !findSeq(this.edges, node.seq) && !findSeq(this.pending, node.seq));
+    const unknown = landed.filter(
+      ({ node }) => !findSeq(this.edges, node.seq) && !findSeq(this.pending, node.seq),
+    );
     for (const { node } of unknown) this.fresh.add(node.seq);
     const known = landed.filter((edge) => !unknown.includes(edge));
-    this.edges = merge(this.edges, known.filter(({ node }) => findSeq(this.edges, node.seq)));
+    this.edges = merge(
+      this.edges,
+      known.filter(({ node }) => findSeq(this.edges, node.seq)),
+    );
     if (this.atTop && !this.hasNewer) this.edges = merge(this.edges, unknown);
     else this.pending = merge(this.pending, unknown);
     this.changed();

@@ -17,6 +17,7 @@ export type Phase = 'loading' | 'ready' | 'failed' | 'signed-out' | 'missing';
 /** Lines that land within a frame are taken in together. */
 const FRAME_MS = 16;
 const SEARCH_AGAIN_MS = 400;
+const AGAIN_MS = 2_000;
 
 export interface ModelOptions {
   readonly transport: Transport;
@@ -53,7 +54,7 @@ export class UsageModel {
   private notifying = false;
   private queue: Edge[] = [];
   private headSeq = 0;
-  private searchTimer: ReturnType<typeof setTimeout> | undefined;
+  private againTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ModelOptions) {
     this.options = options;
@@ -92,7 +93,7 @@ export class UsageModel {
     this.follower?.stop();
     this.feed?.stop();
     this.summary?.stop();
-    clearTimeout(this.searchTimer);
+    clearTimeout(this.againTimer);
   }
 
   setView(change: Partial<View>): void {
@@ -215,11 +216,13 @@ export class UsageModel {
     const before = this.range;
     this.updateRange();
     if (this.range.from !== before.from || this.range.to !== before.to) return void this.loadView();
-    this.feed.settle(landed.map((edge) => edge.node).filter((node): node is Refund => node.__typename === 'Refund'));
+    this.feed.settle(
+      landed.map((edge) => edge.node).filter((node): node is Refund => node.__typename === 'Refund'),
+    );
     const inPeriod = landed.filter(({ node }) => inRange(node, this.range));
     if (this.view.search && inPeriod.length > 0) this.searchAgain();
+    else if (gap || this.options.subscription === 'refundLanded') void this.catchUp();
     else this.feed.land(inPeriod.filter(({ node }) => belongs(node, this.view, this.range)));
-    if (gap || this.options.subscription === 'refundLanded') void this.catchUp();
     if (inPeriod.length > 0) this.summary.refresh();
     this.changed();
   }
@@ -233,12 +236,13 @@ export class UsageModel {
       this.changed();
     } catch (error) {
       this.checkSignedOut(error as Error);
+      this.againTimer = setTimeout(() => void this.catchUp(), AGAIN_MS);
     }
   }
 
   private searchAgain(): void {
-    clearTimeout(this.searchTimer);
-    this.searchTimer = setTimeout(() => {
+    clearTimeout(this.againTimer);
+    this.againTimer = setTimeout(() => {
       if (this.feed?.atTop && !this.feed.hasNewer) void this.feed.reload();
     }, SEARCH_AGAIN_MS);
   }

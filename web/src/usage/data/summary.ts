@@ -86,7 +86,10 @@ export class Summary {
     }
   }
 
-  private async readDetails(variables: { account: string; from: string; to: string }, signal: AbortSignal): Promise<void> {
+  private async readDetails(
+    variables: { account: string; from: string; to: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     if (signal.aborted) return;
     const { account } = await this.transport.query(UsageFeedDetailsDocument, variables, signal);
     if (signal.aborted || !account) return;

@@ -120,6 +120,9 @@ export class Transport {
 async function refused(response: Response): Promise<boolean> {
   if (response.status === 401) return true;
   if (!response.headers.get('content-type')?.includes('json') || response.ok === false) return false;
-  const answer = (await response.clone().json().catch(() => ({}))) as Answer;
+  const answer = (await response
+    .clone()
+    .json()
+    .catch(() => ({}))) as Answer;
   return isRefusal(answer.errors);
 }

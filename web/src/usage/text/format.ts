@@ -36,14 +36,26 @@ export function formatFor(locale: string | undefined, zone: string, account: Hea
     new Intl.DateTimeFormat(locale, { timeZone: 'UTC', ...options });
   const time = inZone({ timeStyle: 'short' });
   const exact = inZone({
-    year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short',
+    year: 'numeric',
+    month: 'short',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZoneName: 'short',
   });
-  const short = inZone({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const short = inZone({
+    month: 'short',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit',
+    second: '2-digit',
+  });
   const heading = ofDate({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
   const dayShort = ofDate({ day: 'numeric', month: 'short' });
   const span = ofDate({ day: 'numeric', month: 'short', year: 'numeric' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'long' });
-  const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 });
+  const compact = new Intl.NumberFormat(locale, { notation: 'compact', maximumSignificantDigits: 3 });
   const scale = 10 ** account.scale;
   return {
     ...money,

@@ -9,8 +9,16 @@ const plural = (count: number, one: string, many: string): string => (count === 
 export const strings = {
   balance: 'Balance',
   usage: 'Usage',
-  kind: { CHARGE: 'Charge', REFUND: 'Refund', GRANT: 'Grant', ADJUSTMENT: 'Adjustment' } satisfies Record<EntryKind, string>,
-  kinds: { CHARGE: 'Charges', REFUND: 'Refunds', GRANT: 'Grants', ADJUSTMENT: 'Adjustments' } satisfies Record<EntryKind, string>,
+  kind: { CHARGE: 'Charge', REFUND: 'Refund', GRANT: 'Grant', ADJUSTMENT: 'Adjustment' } satisfies Record<
+    EntryKind,
+    string
+  >,
+  kinds: {
+    CHARGE: 'Charges',
+    REFUND: 'Refunds',
+    GRANT: 'Grants',
+    ADJUSTMENT: 'Adjustments',
+  } satisfies Record<EntryKind, string>,
   allKinds: 'All',
   fault: {
     PLATFORM: 'Our fault',
@@ -72,7 +80,8 @@ export const strings = {
     table: 'Show as a table',
     date: 'Date',
     pick: (day: string): string => `Set the period to ${day}`,
-    summary: (days: number): string => `Credits per day over ${days} ${plural(days, 'day', 'days')}; a table follows.`,
+    summary: (days: number): string =>
+      `Credits per day over ${days} ${plural(days, 'day', 'days')}; a table follows.`,
     nothing: 'Nothing moved in this period.',
   },
   breakdown: {
@@ -155,12 +164,31 @@ export const strings = {
   },
   state: {
     loading: 'Loading your usage…',
-    failed: { title: 'Your usage could not be loaded', text: 'The server did not answer. Your credits are safe; nothing here changes them.', action: 'Try again' },
-    offline: { title: 'You are offline', text: 'Your usage will load by itself once the connection is back.' },
-    signedOut: { title: 'You are signed out', text: 'Your session has ended. Open this page again from your account to see your usage.' },
-    missing: { title: 'No account here', text: 'This sign-in has no account to show, or the account is not yours to see.' },
-    empty: { title: 'Nothing here yet', text: 'Your first grant or charge will appear here the moment it is booked.' },
-    emptyPeriod: { title: 'Nothing moved in this period', text: 'Choose another period to see earlier lines.' },
+    failed: {
+      title: 'Your usage could not be loaded',
+      text: 'The server did not answer. Your credits are safe; nothing here changes them.',
+      action: 'Try again',
+    },
+    offline: {
+      title: 'You are offline',
+      text: 'Your usage will load by itself once the connection is back.',
+    },
+    signedOut: {
+      title: 'You are signed out',
+      text: 'Your session has ended. Open this page again from your account to see your usage.',
+    },
+    missing: {
+      title: 'No account here',
+      text: 'This sign-in has no account to show, or the account is not yours to see.',
+    },
+    empty: {
+      title: 'Nothing here yet',
+      text: 'Your first grant or charge will appear here the moment it is booked.',
+    },
+    emptyPeriod: {
+      title: 'Nothing moved in this period',
+      text: 'Choose another period to see earlier lines.',
+    },
     noMatch: { title: 'No line matches', text: 'No line of this period fits all of these filters.' },
     linesFailed: { text: 'These lines could not be loaded.', action: 'Try again' },
     lineMissing: 'The line this link points to is not in your account.',

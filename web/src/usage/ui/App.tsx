@@ -80,7 +80,8 @@ function Page({ keyTarget }: { keyTarget: EventTarget }): JSX.Element {
     return () => keyTarget.removeEventListener('keydown', press);
   }, [keyTarget]);
   const feed = model.feed;
-  const empty = feed?.loading !== 'first' && feed?.edges.length === 0 && feed.pending.length === 0 && !feed.error;
+  const empty =
+    feed?.loading !== 'first' && feed?.edges.length === 0 && feed.pending.length === 0 && !feed.error;
   return (
     <div ref={root}>
       <Header />
@@ -114,7 +115,8 @@ function Nothing(): JSX.Element {
       </State>
     );
   }
-  const untouched = model.balance === 0 && summary?.totals?.opening === 0 && view.period === DEFAULT_VIEW.period;
+  const untouched =
+    model.balance === 0 && summary?.totals?.opening === 0 && view.period === DEFAULT_VIEW.period;
   return <State icon="empty" {...(untouched ? empty : emptyPeriod)} />;
 }
 
@@ -175,7 +177,15 @@ function Skeleton(): JSX.Element {
 }
 
 /** Tells a screen reader what landed: one line in full, several as a count, never in a torrent. */
-function Announcer({ landed, format, balance }: { landed: readonly Edge[]; format: Format; balance: number }): JSX.Element {
+function Announcer({
+  landed,
+  format,
+  balance,
+}: {
+  landed: readonly Edge[];
+  format: Format;
+  balance: number;
+}): JSX.Element {
   const [words, setWords] = useState('');
   const waiting = useRef<Edge[]>([]);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -193,7 +203,11 @@ function Announcer({ landed, format, balance }: { landed: readonly Edge[]; forma
       last.current = Date.now();
       setWords(
         only
-          ? strings.announce.one(`${strings.kind[kindOf(only)]}, ${titleOf(only)}`, format.signed(only.amount), format.plain(now.current))
+          ? strings.announce.one(
+              `${strings.kind[kindOf(only)]}, ${titleOf(only)}`,
+              format.signed(only.amount),
+              format.plain(now.current),
+            )
           : strings.announce.many(lines.length, format.plain(now.current)),
       );
     }, pause_ms);

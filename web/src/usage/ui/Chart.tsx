@@ -16,14 +16,22 @@ interface Bar {
   readonly down: readonly [string, number][];
 }
 
-const sum = (parts: readonly [string, number][]): number => parts.reduce((total, [, amount]) => total + amount, 0);
+const sum = (parts: readonly [string, number][]): number =>
+  parts.reduce((total, [, amount]) => total + amount, 0);
 
 function barOf(date: string, day: Day | undefined): Bar {
   const { granted = 0, charged = 0, refunded = 0, adjusted = 0 } = day ?? {};
   return {
     date,
-    up: [['refunded', refunded], ['adjusted', Math.max(0, adjusted)], ['granted', granted]],
-    down: [['charged', charged], ['adjusted', Math.max(0, -adjusted)]],
+    up: [
+      ['refunded', refunded],
+      ['adjusted', Math.max(0, adjusted)],
+      ['granted', granted],
+    ],
+    down: [
+      ['charged', charged],
+      ['adjusted', Math.max(0, -adjusted)],
+    ],
   };
 }
 
@@ -101,15 +109,48 @@ function Plot({ bars, width }: { bars: readonly Bar[]; width: number }): JSX.Ele
         onPointerMove={(event) => setHover(brush.indexAt(event))}
         {...brush.handlers}
       >
-        {brush.span && <rect class="brush" x={GUTTER + brush.span[0] * step} y={0} width={(brush.span[1] - brush.span[0] + 1) * step} height={HEIGHT - AXIS} />}
+        {brush.span && (
+          <rect
+            class="brush"
+            x={GUTTER + brush.span[0] * step}
+            y={0}
+            width={(brush.span[1] - brush.span[0] + 1) * step}
+            height={HEIGHT - AXIS}
+          />
+        )}
         <line class="axis" x1={GUTTER} x2={width} y1={zero} y2={zero} />
-        {most.up > 0 && <text class="tick" x={GUTTER - 8} y={12} text-anchor="end">{`+${format.compact(most.up)}`}</text>}
-        {most.down > 0 && <text class="tick" x={GUTTER - 8} y={HEIGHT - AXIS - 4} text-anchor="end">{`\u2212${format.compact(most.down)}`}</text>}
+        {most.up > 0 && (
+          <text class="tick" x={GUTTER - 8} y={12} text-anchor="end">{`+${format.compact(most.up)}`}</text>
+        )}
+        {most.down > 0 && (
+          <text
+            class="tick"
+            x={GUTTER - 8}
+            y={HEIGHT - AXIS - 4}
+            text-anchor="end"
+          >{`\u2212${format.compact(most.down)}`}</text>
+        )}
         {bars.map((bar, index) => (
           <g key={bar.date} class={hover === index ? 'bar hover' : 'bar'}>
             <rect class="hit" x={GUTTER + index * step} y={0} width={step} height={HEIGHT - AXIS} />
-            <Stack parts={bar.up} x={GUTTER + index * step} step={step} perCredit={perCredit} from={zero - 1} direction={-1} cut={most.up} />
-            <Stack parts={bar.down} x={GUTTER + index * step} step={step} perCredit={perCredit} from={zero + 1} direction={1} cut={most.down} />
+            <Stack
+              parts={bar.up}
+              x={GUTTER + index * step}
+              step={step}
+              perCredit={perCredit}
+              from={zero - 1}
+              direction={-1}
+              cut={most.up}
+            />
+            <Stack
+              parts={bar.down}
+              x={GUTTER + index * step}
+              step={step}
+              perCredit={perCredit}
+              from={zero + 1}
+              direction={1}
+              cut={most.down}
+            />
             {index % every === 0 && (
               <text class="tick" x={GUTTER + (index + 0.5) * step} y={HEIGHT - 4} text-anchor="middle">
                 {format.dayShort(bar.date)}
@@ -118,13 +159,21 @@ function Plot({ bars, width }: { bars: readonly Bar[]; width: number }): JSX.Ele
           </g>
         ))}
       </svg>
-      {hover !== null && bars[hover] && <Reading bar={bars[hover]} left={GUTTER + (hover + 0.5) * step} width={width} />}
+      {hover !== null && bars[hover] && (
+        <Reading bar={bars[hover]} left={GUTTER + (hover + 0.5) * step} width={width} />
+      )}
     </>
   );
 }
 
 function Stack(props: {
-  parts: readonly [string, number][]; x: number; step: number; perCredit: number; from: number; direction: 1 | -1; cut: number;
+  parts: readonly [string, number][];
+  x: number;
+  step: number;
+  perCredit: number;
+  from: number;
+  direction: 1 | -1;
+  cut: number;
 }): JSX.Element {
   const { x, step, perCredit, from, direction, cut } = props;
   const inset = Math.min(3, step * 0.16);
@@ -141,7 +190,17 @@ function Stack(props: {
         const height = Math.max(1.5, shown * perCredit - 0.5);
         const top = direction < 0 ? edge - height : edge;
         edge += direction * (height + 0.5);
-        return <rect key={term} class={`part ${term} ${shown < amount ? 'cut' : ''}`} x={left} y={top} width={wide} height={height} rx={Math.min(2, wide / 4)} />;
+        return (
+          <rect
+            key={term}
+            class={`part ${term} ${shown < amount ? 'cut' : ''}`}
+            x={left}
+            y={top}
+            width={wide}
+            height={height}
+            rx={Math.min(2, wide / 4)}
+          />
+        );
       })}
     </>
   );
@@ -149,7 +208,9 @@ function Stack(props: {
 
 function Reading({ bar, left, width }: { bar: Bar; left: number; width: number }): JSX.Element {
   const { format } = useShared();
-  const parts = [...bar.up, ...bar.down.map(([term, amount]): [string, number] => [term, -amount])].filter(([, amount]) => amount !== 0);
+  const parts = [...bar.up, ...bar.down.map(([term, amount]): [string, number] => [term, -amount])].filter(
+    ([, amount]) => amount !== 0,
+  );
   return (
     <div class="reading" style={{ left: `${Math.min(Math.max(left, 84), width - 84)}px` }}>
       <strong>{format.dayShort(bar.date)}</strong>
@@ -164,7 +225,10 @@ function Reading({ bar, left, width }: { bar: Bar; left: number; width: number }
 }
 
 /** Click one day or drag over several. */
-function useBrush(bars: readonly Bar[], step: number): {
+function useBrush(
+  bars: readonly Bar[],
+  step: number,
+): {
   span: [number, number] | null;
   indexAt: (event: PointerEvent) => number;
   handlers: SVGAttributes<SVGSVGElement>;
@@ -212,7 +276,9 @@ function Table({ days }: { days: readonly Day[] }): JSX.Element {
             <tr>
               <th scope="col">{strings.chart.date}</th>
               {terms.map((term) => (
-                <th scope="col" key={term}>{strings.strip[term]}</th>
+                <th scope="col" key={term}>
+                  {strings.strip[term]}
+                </th>
               ))}
             </tr>
           </thead>
@@ -220,12 +286,21 @@ function Table({ days }: { days: readonly Day[] }): JSX.Element {
             {days.map((day) => (
               <tr key={day.date}>
                 <th scope="row">
-                  <button type="button" class="plain" aria-label={strings.chart.pick(format.dayShort(day.date))} onClick={() => model.setView({ period: { preset: 'custom', first: day.date, last: day.date } })}>
+                  <button
+                    type="button"
+                    class="plain"
+                    aria-label={strings.chart.pick(format.dayShort(day.date))}
+                    onClick={() =>
+                      model.setView({ period: { preset: 'custom', first: day.date, last: day.date } })
+                    }
+                  >
                     {format.dayShort(day.date)}
                   </button>
                 </th>
                 {terms.map((term) => (
-                  <td key={term}>{term === 'charged' ? format.signed(-day[term]) : format.signed(day[term])}</td>
+                  <td key={term}>
+                    {term === 'charged' ? format.signed(-day[term]) : format.signed(day[term])}
+                  </td>
                 ))}
               </tr>
             ))}

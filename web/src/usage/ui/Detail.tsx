@@ -45,7 +45,15 @@ export function Detail({ line, id }: { line: Line; id: string }): JSX.Element {
   );
 }
 
-function Fact({ name, wide, children }: { name: string; wide?: boolean; children: ComponentChildren }): JSX.Element {
+function Fact({
+  name,
+  wide,
+  children,
+}: {
+  name: string;
+  wide?: boolean;
+  children: ComponentChildren;
+}): JSX.Element {
   return (
     <div class={wide ? 'fact wide' : 'fact'}>
       <dt>{name}</dt>
@@ -65,7 +73,8 @@ function Own({ line }: { line: Line }): JSX.Element | null {
             detail.nothingBack
           ) : (
             <>
-              {strings.feed.refundedOf(format.plain(line.refunded), format.plain(-line.amount))}, {detail.net(format.signed(line.net))}
+              {strings.feed.refundedOf(format.plain(line.refunded), format.plain(-line.amount))},{' '}
+              {detail.net(format.signed(line.net))}
               <span class="track" aria-hidden="true">
                 <span class="fill refunded" style={{ width: `${(line.refunded / -line.amount) * 100}%` }} />
               </span>
@@ -78,9 +87,13 @@ function Own({ line }: { line: Line }): JSX.Element | null {
         <>
           <Fact name={detail.charge}>
             <GoTo entry={line.charge} /> {format.signed(line.charge.amount)}
-            <p>{strings.feed.refundedOf(format.plain(line.charge.refunded), format.plain(-line.charge.amount))}</p>
+            <p>
+              {strings.feed.refundedOf(format.plain(line.charge.refunded), format.plain(-line.charge.amount))}
+            </p>
           </Fact>
-          <Fact name={detail.refund}>{line.automatic ? detail.automatic(line.rule ?? '') : detail.byHand}</Fact>
+          <Fact name={detail.refund}>
+            {line.automatic ? detail.automatic(line.rule ?? '') : detail.byHand}
+          </Fact>
         </>
       );
     case 'Adjustment':
@@ -131,7 +144,12 @@ function JobFacts({ job, known }: { job: NonNullable<Line['job']>; known: string
 function GoTo({ entry }: { entry: { id: string; seq: number } }): JSX.Element {
   const { model } = useShared();
   return (
-    <button type="button" class="plain" aria-label={detail.open(entry.seq)} onClick={() => void model.openEntry(entry.id)}>
+    <button
+      type="button"
+      class="plain"
+      aria-label={detail.open(entry.seq)}
+      onClick={() => void model.openEntry(entry.id)}
+    >
       {detail.number(entry.seq)}
     </button>
   );
@@ -148,14 +166,25 @@ function Copyable({ text, name }: { text: string; name: string }): JSX.Element {
   );
 }
 
-function CopyButton(props: { text: string; name: string; class: string; children: ComponentChildren }): JSX.Element {
+function CopyButton(props: {
+  text: string;
+  name: string;
+  class: string;
+  children: ComponentChildren;
+}): JSX.Element {
   const { say } = useShared();
   const copy = async (): Promise<void> => {
     await navigator.clipboard.writeText(props.text);
     say(detail.copied);
   };
   return (
-    <button type="button" class={props.class} aria-label={props.name} title={props.name} onClick={() => void copy().catch(() => say(props.text))}>
+    <button
+      type="button"
+      class={props.class}
+      aria-label={props.name}
+      title={props.name}
+      onClick={() => void copy().catch(() => say(props.text))}
+    >
       {props.children}
     </button>
   );

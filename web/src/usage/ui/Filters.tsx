@@ -23,7 +23,11 @@ export function Filters(): JSX.Element {
             key={kind}
             type="button"
             aria-pressed={kinds.includes(kind)}
-            onClick={() => model.setView({ kinds: kinds.includes(kind) ? kinds.filter((one) => one !== kind) : [...kinds, kind] })}
+            onClick={() =>
+              model.setView({
+                kinds: kinds.includes(kind) ? kinds.filter((one) => one !== kind) : [...kinds, kind],
+              })
+            }
           >
             {strings.kinds[kind]}
           </button>
@@ -37,8 +41,15 @@ export function Filters(): JSX.Element {
 }
 
 /** A choice stays in the list though the period has no line of it. */
-function withChosen<T>(options: T[], chosen: string | null, value: (option: T) => string, make: (value: string) => T): T[] {
-  return chosen === null || options.some((option) => value(option) === chosen) ? options : [...options, make(chosen)];
+function withChosen<T>(
+  options: T[],
+  chosen: string | null,
+  value: (option: T) => string,
+  make: (value: string) => T,
+): T[] {
+  return chosen === null || options.some((option) => value(option) === chosen)
+    ? options
+    : [...options, make(chosen)];
 }
 
 function CampaignSelect(): JSX.Element {
@@ -46,7 +57,11 @@ function CampaignSelect(): JSX.Element {
   const names = (model.summary?.details?.byCampaign ?? []).flatMap(({ campaign }) => campaign ?? []);
   const options = withChosen(names.sort(), model.view.campaign, String, String);
   return (
-    <Select label={strings.filter.campaign} value={model.view.campaign ?? ''} onChange={(value) => model.setView({ campaign: value || null })}>
+    <Select
+      label={strings.filter.campaign}
+      value={model.view.campaign ?? ''}
+      onChange={(value) => model.setView({ campaign: value || null })}
+    >
       <option value="">{strings.filter.anyCampaign}</option>
       {options.map((name) => (
         <option key={name} value={name}>
@@ -57,7 +72,10 @@ function CampaignSelect(): JSX.Element {
   );
 }
 
-export function reasonTitle(code: string, details: { byReason: readonly { reason: { code: string; title: string } }[] } | null | undefined): string {
+export function reasonTitle(
+  code: string,
+  details: { byReason: readonly { reason: { code: string; title: string } }[] } | null | undefined,
+): string {
   return details?.byReason.find(({ reason }) => reason.code === code)?.reason.title ?? code;
 }
 
@@ -65,9 +83,18 @@ function ReasonSelect(): JSX.Element {
   const { model } = useShared();
   const { details } = model.summary ?? {};
   const found = new Map(details?.byReason.map(({ reason }) => [reason.code, reason.title]));
-  const options = withChosen<[string, string]>([...found], model.view.reasonCode, ([code]) => code, (code) => [code, code]);
+  const options = withChosen<[string, string]>(
+    [...found],
+    model.view.reasonCode,
+    ([code]) => code,
+    (code) => [code, code],
+  );
   return (
-    <Select label={strings.filter.reason} value={model.view.reasonCode ?? ''} onChange={(value) => model.setView({ reasonCode: value || null })}>
+    <Select
+      label={strings.filter.reason}
+      value={model.view.reasonCode ?? ''}
+      onChange={(value) => model.setView({ reasonCode: value || null })}
+    >
       <option value="">{strings.filter.anyReason}</option>
       {options.map(([code, title]) => (
         <option key={code} value={code}>
@@ -122,16 +149,24 @@ export function Chips(): JSX.Element | null {
   if (!isFiltered(view)) return null;
   const { chip } = strings.filter;
   const chips: [string, string, Partial<View>][] = view.kinds.map((kind) => [
-    chip.kind, strings.kinds[kind], { kinds: view.kinds.filter((one) => one !== kind) },
+    chip.kind,
+    strings.kinds[kind],
+    { kinds: view.kinds.filter((one) => one !== kind) },
   ]);
   if (view.campaign !== null) chips.push([chip.campaign, view.campaign, { campaign: null }]);
-  if (view.reasonCode !== null) chips.push([chip.reason, reasonTitle(view.reasonCode, model.summary?.details), { reasonCode: null }]);
+  if (view.reasonCode !== null)
+    chips.push([chip.reason, reasonTitle(view.reasonCode, model.summary?.details), { reasonCode: null }]);
   if (view.search) chips.push([chip.search, view.search, { search: '' }]);
   return (
     <ul class="chips">
       {chips.map(([name, value, without]) => (
         <li key={name + value}>
-          <button type="button" class="chip" aria-label={strings.filter.remove(`${name}: ${value}`)} onClick={() => model.setView(without)}>
+          <button
+            type="button"
+            class="chip"
+            aria-label={strings.filter.remove(`${name}: ${value}`)}
+            onClick={() => model.setView(without)}
+          >
             <span class="name">{name}</span> {value} <Icon name="close" size={12} />
           </button>
         </li>

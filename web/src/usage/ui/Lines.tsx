@@ -31,7 +31,12 @@ function scrollerOf(element: Element): Element {
 }
 
 /** The part of the list that is on screen, and how wide the list is. */
-function useWindow(list: { current: HTMLElement | null }): { from: number; to: number; width: number; seen: boolean } {
+function useWindow(list: { current: HTMLElement | null }): {
+  from: number;
+  to: number;
+  width: number;
+  seen: boolean;
+} {
   const [state, setState] = useState({ from: 0, to: 1_200, width: 800, seen: true });
   useEffect(() => {
     const measure = (): void => {
@@ -39,9 +44,19 @@ function useWindow(list: { current: HTMLElement | null }): { from: number; to: n
       if (!box) return;
       // In steps, so that not every scrolled pixel draws the list again.
       const from = Math.floor((-box.top - OVERSCAN) / 200) * 200;
-      const next = { from, to: from + window.innerHeight + 2 * OVERSCAN + 200, width: box.width, seen: box.top > -40 };
+      const next = {
+        from,
+        to: from + window.innerHeight + 2 * OVERSCAN + 200,
+        width: box.width,
+        seen: box.top > -40,
+      };
       setState((known) =>
-        known.from === next.from && known.to === next.to && known.width === next.width && known.seen === next.seen ? known : next,
+        known.from === next.from &&
+        known.to === next.to &&
+        known.width === next.width &&
+        known.seen === next.seen
+          ? known
+          : next,
       );
     };
     const observer = new ResizeObserver(measure);
@@ -89,7 +104,9 @@ export function Lines({ keys }: { keys: { current: Keys | null } }): JSX.Element
     });
   }, []);
   const measured = useCallback((seq: number, height: number) => {
-    setOpen((known) => (known.has(seq) && known.get(seq) !== height ? new Map(known).set(seq, height) : known));
+    setOpen((known) =>
+      known.has(seq) && known.get(seq) !== height ? new Map(known).set(seq, height) : known,
+    );
   }, []);
 
   const reveal = (index: number, place: 'near' | 'middle'): void => {
@@ -101,10 +118,13 @@ export function Lines({ keys }: { keys: { current: Keys | null } }): JSX.Element
     const scroller = scrollerOf(list.current);
     if (place === 'middle') scroller.scrollBy(0, top - innerHeight / 3);
     else if (top < margin) scroller.scrollBy(0, top - margin);
-    else if (top > innerHeight - sizes.row - margin) scroller.scrollBy(0, top - innerHeight + sizes.row + margin);
+    else if (top > innerHeight - sizes.row - margin)
+      scroller.scrollBy(0, top - innerHeight + sizes.row + margin);
   };
   const focusRow = (seq: number): void => {
-    requestAnimationFrame(() => list.current?.querySelector<HTMLElement>(`[data-seq="${seq}"] .line`)?.focus({ preventScroll: true }));
+    requestAnimationFrame(() =>
+      list.current?.querySelector<HTMLElement>(`[data-seq="${seq}"] .line`)?.focus({ preventScroll: true }),
+    );
   };
 
   keys.current = {
@@ -154,18 +174,41 @@ export function Lines({ keys }: { keys: { current: Keys | null } }): JSX.Element
     <section class={`card lines ${feed?.loading === 'first' ? 'stale' : ''}`}>
       <div class="columns">
         <span class="what">{strings.feed.what}</span>
-        <button type="button" class="plain when" onClick={() => setExact(!exact)} title={exact ? strings.feed.relative : strings.feed.absolute} aria-pressed={exact} aria-label={strings.feed.absolute}>
+        <button
+          type="button"
+          class="plain when"
+          onClick={() => setExact(!exact)}
+          title={exact ? strings.feed.relative : strings.feed.absolute}
+          aria-pressed={exact}
+          aria-label={strings.feed.absolute}
+        >
           {strings.feed.when} <Icon name="clock" size={12} />
         </button>
         <span class="amount">{strings.feed.amount}</span>
         <span class="after">{strings.feed.balanceAfter}</span>
       </div>
-      <Fresh toTop={() => list.current && scrollerOf(list.current).scrollBy(0, list.current.getBoundingClientRect().top - 120)} />
-      <div ref={list} class="list" role="feed" aria-label={strings.feed.label} aria-busy={feed?.loading != null} style={{ height: `${layout.height}px` }} {...tip.handlers}>
+      <Fresh
+        toTop={() =>
+          list.current && scrollerOf(list.current).scrollBy(0, list.current.getBoundingClientRect().top - 120)
+        }
+      />
+      <div
+        ref={list}
+        class="list"
+        role="feed"
+        aria-label={strings.feed.label}
+        aria-busy={feed?.loading != null}
+        style={{ height: `${layout.height}px` }}
+        {...tip.handlers}
+      >
         {days
           .filter(({ start }) => start >= first && start <= last + 1)
           .map(({ date, start }) => (
-            <h3 key={date} class="day" style={{ transform: `translateY(${layout.top(start) - sizes.heading}px)` }}>
+            <h3
+              key={date}
+              class="day"
+              style={{ transform: `translateY(${layout.top(start) - sizes.heading}px)` }}
+            >
               {format.day(date, now)}
             </h3>
           ))}
@@ -205,7 +248,12 @@ function Fresh({ toTop }: { toTop: () => void }): JSX.Element | null {
   if (feed.hasNewer) {
     return (
       <div class="newer">
-        <button type="button" class="plain" disabled={feed.loading !== null} onClick={() => void feed.loadNewer()}>
+        <button
+          type="button"
+          class="plain"
+          disabled={feed.loading !== null}
+          onClick={() => void feed.loadNewer()}
+        >
           {strings.feed.newer}
         </button>
         <button type="button" class="plain" onClick={() => void model.showNewest().then(toTop)}>
@@ -240,7 +288,11 @@ function Foot(): JSX.Element | null {
     return (
       <p class="foot problem" role="alert">
         {strings.state.linesFailed.text}{' '}
-        <button type="button" class="button" onClick={() => void (feed.edges.length > 0 ? feed.loadOlder() : feed.reload())}>
+        <button
+          type="button"
+          class="button"
+          onClick={() => void (feed.edges.length > 0 ? feed.loadOlder() : feed.reload())}
+        >
           {strings.state.linesFailed.action}
         </button>
       </p>

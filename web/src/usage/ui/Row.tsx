@@ -92,7 +92,9 @@ function Under({ line, now, exact }: { line: Line; now: number; exact: boolean }
       <When line={line} now={now} exact={exact} />
       {context && <span class="context">{context}</span>}
       {line.__typename === 'Charge' && line.refunded > 0 && (
-        <span class="back">{strings.feed.refundedOf(format.plain(line.refunded), format.plain(-line.amount))}</span>
+        <span class="back">
+          {strings.feed.refundedOf(format.plain(line.refunded), format.plain(-line.amount))}
+        </span>
       )}
     </span>
   );
@@ -108,7 +110,13 @@ function When({ line, now, exact }: { line: Line; now: number; exact: boolean })
   );
 }
 
-function Measured({ onHeight, children }: { onHeight: (height: number) => void; children: JSX.Element }): JSX.Element {
+function Measured({
+  onHeight,
+  children,
+}: {
+  onHeight: (height: number) => void;
+  children: JSX.Element;
+}): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = box.current;

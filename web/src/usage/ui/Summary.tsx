@@ -46,7 +46,9 @@ function PeriodChoice(): JSX.Element {
   const { period } = model.view;
   const choose = (value: string): void => {
     const { first, last } = model.range;
-    model.setView({ period: value === 'custom' ? { preset: 'custom', first, last } : { preset: value as Preset } });
+    model.setView({
+      period: value === 'custom' ? { preset: 'custom', first, last } : { preset: value as Preset },
+    });
   };
   return (
     <>
@@ -70,18 +72,38 @@ function CustomDates({ period }: { period: Extract<Period, { preset: 'custom' }>
   };
   return (
     <span class="dates">
-      <input type="date" aria-label={strings.period.first} value={period.first} max={period.last} onChange={(event) => set({ first: event.currentTarget.value })} />
+      <input
+        type="date"
+        aria-label={strings.period.first}
+        value={period.first}
+        max={period.last}
+        onChange={(event) => set({ first: event.currentTarget.value })}
+      />
       <span aria-hidden="true">–</span>
-      <input type="date" aria-label={strings.period.last} value={period.last} min={period.first} onChange={(event) => set({ last: event.currentTarget.value })} />
+      <input
+        type="date"
+        aria-label={strings.period.last}
+        value={period.last}
+        min={period.first}
+        onChange={(event) => set({ last: event.currentTarget.value })}
+      />
     </span>
   );
 }
 
 function ZoneSelect(): JSX.Element {
   const { model } = useShared();
-  const names: Record<ZoneChoice, string> = { account: model.account?.timeZone ?? 'UTC', local: localZone(), utc: 'UTC' };
+  const names: Record<ZoneChoice, string> = {
+    account: model.account?.timeZone ?? 'UTC',
+    local: localZone(),
+    utc: 'UTC',
+  };
   return (
-    <Select label={strings.zone.label} value={model.view.zone} onChange={(zone) => model.setView({ zone: zone as ZoneChoice })}>
+    <Select
+      label={strings.zone.label}
+      value={model.view.zone}
+      onChange={(zone) => model.setView({ zone: zone as ZoneChoice })}
+    >
       {(Object.keys(names) as ZoneChoice[]).map((choice) => (
         <option key={choice} value={choice}>
           {strings.zone[choice](names[choice])}
@@ -99,7 +121,11 @@ export function Select(props: {
 }): JSX.Element {
   return (
     <span class="select">
-      <select aria-label={props.label} value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)}>
+      <select
+        aria-label={props.label}
+        value={props.value}
+        onChange={(event) => props.onChange(event.currentTarget.value)}
+      >
         {props.children}
       </select>
       <Icon name="chevron" size={12} />
@@ -149,8 +175,14 @@ const TERMS: readonly [Term, string, EntryKind | null][] = [
 export function Strip(): JSX.Element {
   const { model, format } = useShared();
   const totals = model.summary?.totals;
-  if (!totals) return model.summary?.error ? <p class="card problem">{strings.strip.failed}</p> : <div class="card strip skeleton" />;
-  const signOf = (term: Term, sign: string): string => (term === 'adjusted' ? (totals.adjusted < 0 ? '\u2212' : '+') : sign);
+  if (!totals)
+    return model.summary?.error ? (
+      <p class="card problem">{strings.strip.failed}</p>
+    ) : (
+      <div class="card strip skeleton" />
+    );
+  const signOf = (term: Term, sign: string): string =>
+    term === 'adjusted' ? (totals.adjusted < 0 ? '\u2212' : '+') : sign;
   return (
     <section class={`card strip ${model.summary?.loading ? 'stale' : ''}`} aria-label={strings.strip.title}>
       <div class="terms">
@@ -165,7 +197,9 @@ export function Strip(): JSX.Element {
           >
             <span class="sign">{signOf(term, sign)}</span>
             <span class="name">{strings.strip[term]}</span>
-            <span class="value">{format.plain(term === 'adjusted' ? Math.abs(totals[term]) : totals[term])}</span>
+            <span class="value">
+              {format.plain(term === 'adjusted' ? Math.abs(totals[term]) : totals[term])}
+            </span>
           </button>
         ))}
       </div>

@@ -41,11 +41,24 @@ export function useTip(): { handlers: HTMLAttributes<HTMLDivElement>; view: JSX.
       onClick: () => show(null, 0),
       onKeyDown: (event) => event.key === 'Escape' && show(null, 0),
     },
-    view: anchor && line && !opened ? <Tip anchor={anchor} line={line} onEnter={() => show(anchor, 0)} onLeave={() => show(null, DELAY_MS)} /> : null,
+    view:
+      anchor && line && !opened ? (
+        <Tip
+          anchor={anchor}
+          line={line}
+          onEnter={() => show(anchor, 0)}
+          onLeave={() => show(null, DELAY_MS)}
+        />
+      ) : null,
   };
 }
 
-function Tip(props: { anchor: HTMLElement; line: Line; onEnter: () => void; onLeave: () => void }): JSX.Element {
+function Tip(props: {
+  anchor: HTMLElement;
+  line: Line;
+  onEnter: () => void;
+  onLeave: () => void;
+}): JSX.Element {
   const { anchor, line } = props;
   const { format } = useShared();
   const box = useRef<HTMLDivElement>(null);
@@ -61,9 +74,18 @@ function Tip(props: { anchor: HTMLElement; line: Line; onEnter: () => void; onLe
     element.style.top = `${below ? row.bottom - 4 : row.top - height + 4}px`;
   }, [anchor, line]);
   const fault = strings.fault[line.reason.fault];
-  const decision = line.__typename === 'Charge' ? line.job?.refundDecision : null;
+  const decision =
+    line.job?.status === 'SUCCEEDED' || line.__typename !== 'Charge' ? null : line.job?.refundDecision;
   return (
-    <div ref={box} id={TIP_ID} class={`tip ${kindOf(line)}`} role="tooltip" popover="manual" onPointerEnter={props.onEnter} onPointerLeave={props.onLeave}>
+    <div
+      ref={box}
+      id={TIP_ID}
+      class={`tip ${kindOf(line)}`}
+      role="tooltip"
+      popover="manual"
+      onPointerEnter={props.onEnter}
+      onPointerLeave={props.onLeave}
+    >
       <strong>{line.reason.title}</strong>
       {fault && <span class="badge">{fault}</span>}
       {line.reason.detail && <p>{line.reason.detail}</p>}

@@ -20,7 +20,7 @@ export interface Day {
 export function daysOf(edges: readonly Edge[], zone: string): Day[] {
   const bookedAt = (index: number): number => Date.parse(edges[index]?.node.recordedAt ?? '');
   const days: Day[] = [];
-  for (let start = 0; start < edges.length; ) {
+  for (let start = 0; start < edges.length;) {
     const date = dateIn(bookedAt(start), zone);
     days.push({ date, start });
     const midnight = startOfDate(date, zone);
@@ -43,7 +43,12 @@ export class Layout {
   /** Index and added height of the opened rows, by index. */
   private readonly opened: readonly (readonly [number, number])[];
 
-  constructor(count: number, days: readonly Day[], sizes: Sizes, opened: readonly (readonly [number, number])[]) {
+  constructor(
+    count: number,
+    days: readonly Day[],
+    sizes: Sizes,
+    opened: readonly (readonly [number, number])[],
+  ) {
     this.count = count;
     this.days = days;
     this.sizes = sizes;

@@ -17,6 +17,9 @@ export function contextOf(line: Line): string {
 export function labelOf(line: Line, format: Format): string {
   const what = [titleOf(line), contextOf(line)].filter(Boolean).join(', ');
   return strings.feed.lineLabel(
-    strings.kind[kindOf(line)], what, format.signed(line.amount), format.plain(line.balanceAfter),
+    strings.kind[kindOf(line)],
+    what,
+    format.signed(line.amount),
+    format.plain(line.balanceAfter),
   );
 }
