@@ -258,6 +258,37 @@ async def test_a_refused_intent_does_not_spoil_its_neighbours(ledger: Ledger) ->
     assert [(await ledger.account(one)).balance, (await ledger.account(other)).balance] == [0, 0]
 
 
+async def test_an_account_opened_while_a_batch_waits_for_its_locks_is_not_there_yet(
+    ledger: Ledger,
+) -> None:
+    known = await ledger.open(granted=10)
+    unborn = known + 1
+    blocker = await ledger.connection()
+    async with blocker.transaction():
+        await blocker.execute("select from account where id = $1 for update", known)
+        intents = [charge(ledger, known, 1), charge(ledger, unborn, 1)]
+        waiting = asyncio.create_task(ledger.writer.book_many(intents))
+        await asyncio.sleep(0.2)
+        other = await ledger.another_writer()
+        opened = done(await other.book(OpenAccount(idempotency_key="b", name="B")))
+        assert opened.account.id == unborn
+        grant = GrantCredits(
+            account_id=unborn, idempotency_key="g", amount=5, reason_code="GRANT_PLAN"
+        )
+        done(await other.book(grant))
+    assert counted(await waiting) == {"Done": 1, "AccountNotFound": 1}
+
+
+async def test_of_two_openings_of_one_key_in_a_batch_the_first_stands(ledger: Ledger) -> None:
+    for number in range(20):
+        opened = await ledger.writer.book_many(
+            [OpenAccount(idempotency_key=f"a{number}", name=name) for name in "ABCD"]
+        )
+        assert counted(opened[:1]) == {"Done": 1}
+        assert counted(opened[1:]) == {"IdempotencyConflict": 3}
+        assert done(opened[0]).account.name == "A"
+
+
 async def test_one_writer_books_in_order_of_arrival_within_an_account(ledger: Ledger) -> None:
     account_id = await ledger.open(granted=10_000)
     amounts = list(range(1, 101))
