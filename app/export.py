@@ -29,6 +29,7 @@ from resolvers import export
 from resolvers.errors import BadInput, Forbidden, NotFound, RequestError, Unauthenticated
 from resolvers.export import Line
 from schema import errors, ids
+from schema.context import reads_of
 from schema.scalars import parse_instant
 from schema.types.account import UsageFilter
 
@@ -79,7 +80,7 @@ async def _answer(request: Request, process: Process) -> Response:
     if unknown:
         raise BadInput(f"{unknown[0]} is no parameter of an export.")
     form = _format(request)
-    db = process.services.db
+    db = reads_of(viewer, process.services)
     account = await export.account_to_export(db, viewer, ids.to_account(given.get("account", "")))
     zone = _zone(given.get("timeZone") or account.time_zone)
     wanted = _filter(given, account)

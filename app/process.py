@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from app.settings import Settings, SettingsError
-from models.database import Database
+from models.database import SERVER_ROLE, Database
+from models.fence import Fence
 from models.reasons import Catalogue
 from models.sweep import BATCH, sweep
 from models.writer import Writer
@@ -73,8 +74,10 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         )
     rules = token_rules(settings)
     async with AsyncExitStack() as stack:
-        db = await Database.connect(settings.database_url, settings.database_pool_size)
+        db = await Database.connect(settings.database_url, settings.database_pool_size, SERVER_ROLE)
         stack.push_async_callback(db.close)
+        fence = Fence(settings.database_url, settings.database_pool_size)
+        stack.push_async_callback(fence.close)
         if settings.require_durable_database:
             await db.refuse_unless_durable()
         bell = Bell.over(db, settings.broker_url)
@@ -84,7 +87,10 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         writer = Writer(db, catalogue, on_committed=bell.committed)
         stack.push_async_callback(writer.close)
         process = Process(
-            settings, Services(db, catalogue, writer, bell), Identity(db, rules), build_schema()
+            settings,
+            Services(db, fence, catalogue, writer, bell),
+            Identity(db, rules),
+            build_schema(),
         )
         sweeper = asyncio.create_task(_sweep(process), name="sweep")
         stack.push_async_callback(_ended, sweeper)

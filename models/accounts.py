@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.database import Database
+from models.database import Reads
 from models.records import Account
 from models.rows import ACCOUNT, account_of
 
 
-async def by_ids(db: Database, ids: Sequence[int]) -> dict[int, Account]:
+async def by_ids(db: Reads, ids: Sequence[int]) -> dict[int, Account]:
     rows = await db.fetch(f"select {ACCOUNT} from account a where a.id = any($1::bigint[])", ids)
     return {row["id"]: account_of(row) for row in rows}
 
 
-async def by_key(db: Database, key: str) -> Account | None:
+async def by_key(db: Reads, key: str) -> Account | None:
     row = await db.fetchrow(f"select {ACCOUNT} from account a where a.key = $1", key)
     return account_of(row) if row else None

@@ -6,7 +6,7 @@ Owns how rows travel. Owns no SQL of the ledger.
 from __future__ import annotations
 
 import json
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import asyncpg
 from tortoise.context import TortoiseContext
@@ -34,9 +34,23 @@ _SESSION = {
     "jit": "off",
 }
 
+SERVER_ROLE = "usage_feed_server"
+CUSTOMER_ROLE = "usage_feed_customer"
+COMMAND_SECONDS = 30.0
+
 
 class DatabaseUnusable(Exception):
     """The database cannot keep the ledger's promises; the message says why and what to do."""
+
+
+class Reads(Protocol):
+    """What a reader needs of a database: the whole of it, or what one customer may see."""
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]: ...
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None: ...
+
+    async def fetchval(self, sql: str, *args: Any) -> Any: ...
 
 
 class Database:
@@ -48,15 +62,15 @@ class Database:
         self._orm = orm
 
     @classmethod
-    async def connect(cls, dsn: str, pool_size: int = 10) -> Self:
-        """Open a pool of up to `pool_size` connections, with one standing."""
+    async def connect(cls, dsn: str, pool_size: int = 10, role: str | None = None) -> Self:
+        """Open a pool of up to `pool_size` connections, with one standing, acting as `role`."""
         pool = await asyncpg.create_pool(
             dsn,
             min_size=1,
             max_size=pool_size,
             init=_set_codecs,
-            command_timeout=30,
-            server_settings=_SESSION,
+            command_timeout=COMMAND_SECONDS,
+            server_settings=_session(role),
         )
         orm = TortoiseContext()
         with orm:  # models are bound to their tables while the context is current
@@ -100,6 +114,19 @@ class Database:
                 f"The database runs with {', '.join(off)} off: acknowledged lines could be lost. "
                 "Turn it on, or set USAGE_FEED_REQUIRE_DURABLE_DATABASE=false to accept that."
             )
+
+
+async def connect(dsn: str, role: str) -> asyncpg.Connection:
+    """Open a single connection that acts as `role`."""
+    connection = await asyncpg.connect(
+        dsn, command_timeout=COMMAND_SECONDS, server_settings=_session(role)
+    )
+    await _set_codecs(connection)
+    return connection
+
+
+def _session(role: str | None) -> dict[str, str]:
+    return _SESSION | ({"role": role} if role else {})
 
 
 def orm_config(dsn: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from models.database import Database
+from models.database import Reads
 from models.records import Entry, EntryKind
 from models.rows import ENTRY, Ref, entry_of
 
@@ -64,7 +64,7 @@ class _Arguments(list[Any]):
 
 
 async def page(
-    db: Database,
+    db: Reads,
     account_id: int,
     slice_: Slice,
     filter_: Filter | None = None,
@@ -197,7 +197,7 @@ def _last_seq_before(arguments: _Arguments, account: str, instant: datetime) -> 
     )
 
 
-async def later(db: Database, account_id: int, seq: int, limit: int) -> list[Entry]:
+async def later(db: Reads, account_id: int, seq: int, limit: int) -> list[Entry]:
     """Up to `limit` lines booked after line `seq`, in order."""
     rows = await db.fetch(
         f"select {ENTRY} from entry e join reason r on r.code = e.reason_code "
@@ -209,7 +209,7 @@ async def later(db: Database, account_id: int, seq: int, limit: int) -> list[Ent
     return [entry_of(row) for row in rows]
 
 
-async def heads(db: Database, account_ids: Sequence[int]) -> dict[int, int]:
+async def heads(db: Reads, account_ids: Sequence[int]) -> dict[int, int]:
     """The seq of each account's last line, 0 where it has none; unknown accounts are left out."""
     rows = await db.fetch(
         "select id, last_seq from account where id = any($1::bigint[])", account_ids
@@ -217,14 +217,14 @@ async def heads(db: Database, account_ids: Sequence[int]) -> dict[int, int]:
     return {row["id"]: row["last_seq"] for row in rows}
 
 
-async def entries(db: Database, refs: Sequence[Ref]) -> dict[Ref, Entry]:
+async def entries(db: Reads, refs: Sequence[Ref]) -> dict[Ref, Entry]:
     """The lines with these refs; those that do not exist are left out."""
     return {
         (entry.account_id, entry.seq): entry for entry in await _wanted(db, refs, "e.seq = w.seq")
     }
 
 
-async def refunds_of(db: Database, refs: Sequence[Ref]) -> dict[Ref, list[Entry]]:
+async def refunds_of(db: Reads, refs: Sequence[Ref]) -> dict[Ref, list[Entry]]:
     """Each charge's refunds, in the order they landed; charges without one are left out."""
     found: defaultdict[Ref, list[Entry]] = defaultdict(list)
     for entry in await _wanted(db, refs, "e.charge_seq = w.seq"):
@@ -233,7 +233,7 @@ async def refunds_of(db: Database, refs: Sequence[Ref]) -> dict[Ref, list[Entry]
     return dict(found)
 
 
-async def _wanted(db: Database, refs: Sequence[Ref], matches: str) -> list[Entry]:
+async def _wanted(db: Reads, refs: Sequence[Ref], matches: str) -> list[Entry]:
     rows = await db.fetch(
         f"select {ENTRY} from unnest($1::bigint[], $2::int[]) as w(account_id, seq) "
         f"join entry e on e.account_id = w.account_id and {matches} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models import accounts, feed
-from models.database import Database
+from models.database import Reads
 from models.intents import KEY_LENGTH_MAX
 from models.records import Account
 from models.validation import check_text
@@ -11,14 +11,14 @@ from resolvers.access import Scope, Viewer, admit
 from resolvers.errors import NotFound
 
 
-async def by_id(db: Database, viewer: Viewer, account_id: int | None) -> Account | None:
+async def by_id(db: Reads, viewer: Viewer, account_id: int | None) -> Account | None:
     """The account, or None. Raises: Forbidden."""
     if not admit(viewer, Scope.READ, account_id) or account_id is None:
         return None
     return (await accounts.by_ids(db, [account_id])).get(account_id)
 
 
-async def by_key(db: Database, viewer: Viewer, key: str) -> Account | None:
+async def by_key(db: Reads, viewer: Viewer, key: str) -> Account | None:
     """The account, or None. Raises: Forbidden."""
     own = admit(viewer, Scope.READ, viewer.account_id)
     if not own or check_text("key", key, KEY_LENGTH_MAX):
@@ -27,14 +27,14 @@ async def by_key(db: Database, viewer: Viewer, key: str) -> Account | None:
     return account if account and admit(viewer, Scope.READ, account.id) else None
 
 
-async def own(db: Database, viewer: Viewer) -> Account | None:
+async def own(db: Reads, viewer: Viewer) -> Account | None:
     """The account that a customer speaks for; None for a service."""
     if viewer.account_id is None:
         return None
     return await by_id(db, viewer, viewer.account_id)
 
 
-async def to_follow(db: Database, viewer: Viewer, account_id: int | None) -> tuple[Account, int]:
+async def to_follow(db: Reads, viewer: Viewer, account_id: int | None) -> tuple[Account, int]:
     """An account to follow and the seq of its newest line now.
 
     Raises: NotFound, Forbidden.

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from models import feed, jobs
-from models.database import Database
+from models.database import Reads
 from models.records import Account, Entry, Job
 from resolvers import accounts
 from resolvers.access import Viewer
@@ -28,7 +28,7 @@ class Line:
     job: Job | None
 
 
-async def account_to_export(db: Database, viewer: Viewer, account_id: int | None) -> Account:
+async def account_to_export(db: Reads, viewer: Viewer, account_id: int | None) -> Account:
     """The account, where the viewer may read it. Raises: NotFound, Forbidden."""
     account = await accounts.by_id(db, viewer, account_id)
     if account is None:
@@ -37,7 +37,7 @@ async def account_to_export(db: Database, viewer: Viewer, account_id: int | None
 
 
 async def lines(
-    db: Database,
+    db: Reads,
     account: Account,
     filter: feed.Filter,  # noqa: A002 - the contract's word
 ) -> AsyncGenerator[list[Line], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from models import statements
-from models.database import Database
+from models.database import Reads
 from models.records import Account, Statement
 from models.validation import check_time_zone
 from resolvers.access import Scope, Viewer, admit
@@ -14,7 +14,7 @@ from resolvers.usage import check_period
 
 
 async def read(
-    db: Database,
+    db: Reads,
     viewer: Viewer,
     account: Account,
     start: datetime,

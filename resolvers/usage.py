@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models import feed, jobs
-from models.database import Database
+from models.database import Reads
 from models.intents import CODE_LENGTH_MAX, KEY_LENGTH_MAX, NAME_LENGTH_MAX
 from models.records import Entry, Job, JobStatus
 from models.validation import check_text
@@ -45,7 +45,7 @@ class Window:
 
 
 async def page(
-    db: Database,
+    db: Reads,
     viewer: Viewer,
     account_id: int,
     window: Window,
@@ -63,7 +63,7 @@ async def page(
     return await feed.page(db, account_id, piece, filter, within)
 
 
-async def entry(db: Database, viewer: Viewer, account_id: int, seq: int) -> Entry | None:
+async def entry(db: Reads, viewer: Viewer, account_id: int, seq: int) -> Entry | None:
     """The account's line number `seq`, or None."""
     if not admit(viewer, Scope.READ, account_id) or seq < 1:
         return None
@@ -71,7 +71,7 @@ async def entry(db: Database, viewer: Viewer, account_id: int, seq: int) -> Entr
 
 
 async def jobs_page(
-    db: Database,
+    db: Reads,
     viewer: Viewer,
     account_id: int,
     status: JobStatus | None,
@@ -85,7 +85,7 @@ async def jobs_page(
     return await jobs.page(db, account_id, status, limit, after)
 
 
-async def job(db: Database, viewer: Viewer, account_id: int, key: str) -> Job | None:
+async def job(db: Reads, viewer: Viewer, account_id: int, key: str) -> Job | None:
     """The account's job of that key, or None."""
     if not admit(viewer, Scope.READ, account_id) or check_text("key", key, KEY_LENGTH_MAX):
         return None

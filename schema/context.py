@@ -8,13 +8,14 @@ from functools import partial
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from models.database import Database
+from models.database import Database, Reads
+from models.fence import Fence
 from models.reasons import Catalogue
 from models.records import Account, Entry, Job
 from models.rows import Ref
 from models.writer import Writer
 from resolvers import loaders
-from resolvers.access import Viewer
+from resolvers.access import Viewer, ViewerKind
 from subscriptions.bell import Bell
 
 
@@ -23,6 +24,7 @@ class Services:
     """What lives as long as the process."""
 
     db: Database
+    fence: Fence
     catalogue: Catalogue
     writer: Writer
     bell: Bell
@@ -33,7 +35,7 @@ class Loaders:
     read anew.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Reads) -> None:
         self.accounts: DataLoader[int, Account | None] = DataLoader(
             partial(loaders.accounts_by_id, db), cache=False
         )
@@ -50,16 +52,25 @@ class Loaders:
 
 @dataclass(slots=True)
 class Context:
+    """One operation's. What a customer reads, it reads behind the fence around its own account,
+    whatever the operation's arguments name.
+    """
+
     viewer: Viewer
     services: Services
+    db: Reads = field(init=False)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaders = Loaders(self.services.db)
+        self.db = reads_of(self.viewer, self.services)
+        self.loaders = Loaders(self.db)
 
-    @property
-    def db(self) -> Database:
-        return self.services.db
+
+def reads_of(viewer: Viewer, services: Services) -> Reads:
+    """What there is to read for this viewer."""
+    if viewer.kind is ViewerKind.CUSTOMER:
+        return services.fence.around(viewer.account_id)
+    return services.db
 
 
 Info = strawberry.Info[Context, None]

@@ -23,6 +23,7 @@ from app.server import bound, make_server, url_of
 from app.settings import Settings
 from models import service_keys
 from resolvers.access import Scope
+from tests.owner import owner_of
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "usage-feed-tests"
@@ -241,7 +242,8 @@ class Api:
     async def service(self, *scopes: str, name: str = "tests") -> Caller:
         """A service with these scopes; without any, with all."""
         chosen = list(scopes) or EVERY_SCOPE
-        return self.caller(await service_keys.create(self.process.services.db, name, chosen))
+        async with owner_of(self.process) as db:
+            return self.caller(await service_keys.create(db, name, chosen))
 
     def customer(self, account_key: str, **claims: Any) -> Caller:
         return self.caller(issuer_keys().token(account_key, **claims))

@@ -30,6 +30,7 @@ from app.websocket import SUBPROTOCOL, Sockets
 from models import service_keys
 from models.intents import GrantCredits, OpenAccount
 from models.outcomes import Done
+from tests.owner import owner_of
 
 Message = dict[str, Any]
 ALL_SCOPES = ("read", "accounts:write", "grants:write", "charges:write", "refunds:write")
@@ -76,7 +77,8 @@ class Door:
         return self.url.replace("http", "ws", 1) + "/graphql"
 
     async def service_key(self) -> str:
-        return await service_keys.create(self.process.services.db, "test", ALL_SCOPES)
+        async with owner_of(self.process) as db:
+            return await service_keys.create(db, "test", ALL_SCOPES)
 
     async def grant(self, lines: int = 1, metadata: Any = None) -> None:
         """Book lines for the account."""

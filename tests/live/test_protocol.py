@@ -14,6 +14,7 @@ from websockets.typing import Origin, Subprotocol
 from app.messages import ID_LENGTH_MAX
 from app.server import WEBSOCKET_BYTES_MAX
 from tests.live.door import LANDED, Door, Message, door
+from tests.owner import owner_of
 
 VIEWER = "{ viewer { kind } }"
 
@@ -434,5 +435,6 @@ async def test_a_socket_ends_with_4403_when_its_key_is_revoked(
     ):
         await asyncio.sleep(0.5)
         assert await socket.is_open()
-        await there.process.services.db.execute("update service_key set revoked_at = now()")
+        async with owner_of(there.process) as db:
+            await db.execute("update service_key set revoked_at = now()")
         assert await socket.closed() == (4403, "The key is no longer valid")

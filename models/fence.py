@@ -1,0 +1,114 @@
+"""The fence beneath the resolvers: connections on which only one account's lines are there.
+
+Owns a small pool of connections in the role `usage_feed_customer`, each bound to an account. A
+connection stays bound when it is given back, so that a customer who asks again costs no round trip
+for the fence; one that is bound to another account is bound anew before it is lent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from models.database import CUSTOMER_ROLE, connect
+
+
+@dataclass(slots=True)
+class _Bound:
+    connection: asyncpg.Connection
+    account_id: int | None = None
+
+
+class Fence:
+    """Lends connections that see one account. Opens at most `size`, and none before it must."""
+
+    def __init__(self, dsn: str, size: int) -> None:
+        self._dsn = dsn
+        self._slots = asyncio.Semaphore(size)
+        self._size = size
+        self._idle: list[_Bound] = []
+        self._open = 0
+
+    def around(self, account_id: int | None) -> FencedReads:
+        """Reads to which the lines of `account_id` alone exist; of None, no line does."""
+        return FencedReads(self, account_id or 0)
+
+    async def close(self) -> None:
+        idle, self._idle = self._idle, []
+        for bound in idle:
+            await bound.connection.close()
+
+    @asynccontextmanager
+    async def lent(self, account_id: int) -> AsyncGenerator[asyncpg.Connection]:
+        """Lend a connection bound to the account.
+
+        Guarantees: one on which anything was cut short is never lent again.
+        """
+        async with self._slots:
+            bound = self._chosen(account_id) or await self._opened()
+            try:
+                if bound.account_id != account_id:
+                    bound.account_id = None
+                    await bound.connection.fetchval(
+                        "select set_config('usage_feed.account', $1, false)", str(account_id)
+                    )
+                    bound.account_id = account_id
+                yield bound.connection
+            except asyncpg.PostgresError:
+                self._give_back(bound)
+                raise
+            except BaseException:
+                self._open -= 1
+                bound.connection.terminate()
+                raise
+            else:
+                self._give_back(bound)
+
+    def _chosen(self, account_id: int) -> _Bound | None:
+        """An idle connection: one bound to the account, or else, if no more may be opened, the one
+        that has been idle for longest.
+        """
+        for bound in reversed(self._idle):
+            if bound.account_id == account_id:
+                self._idle.remove(bound)
+                return bound
+        return self._idle.pop(0) if self._idle and self._open >= self._size else None
+
+    async def _opened(self) -> _Bound:
+        self._open += 1
+        try:
+            return _Bound(await connect(self._dsn, CUSTOMER_ROLE))
+        except BaseException:
+            self._open -= 1
+            raise
+
+    def _give_back(self, bound: _Bound) -> None:
+        if bound.connection.is_closed():
+            self._open -= 1
+        else:
+            self._idle.append(bound)
+
+
+class FencedReads:
+    """Reads of one account, whatever the SQL asks for."""
+
+    def __init__(self, fence: Fence, account_id: int) -> None:
+        self._fence = fence
+        self._account_id = account_id
+
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        async with self._fence.lent(self._account_id) as connection:
+            return await connection.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+        async with self._fence.lent(self._account_id) as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        async with self._fence.lent(self._account_id) as connection:
+            return await connection.fetchval(sql, *args)

@@ -1,0 +1,149 @@
+"""With the first fence, the resolvers' check, taken away, the database lets nothing through."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from models import feed, statements
+from models.database import CUSTOMER_ROLE
+from models.fence import Fence
+from resolvers import access, accounts, usage
+from resolvers import statements as asked_statements
+from schema import ids
+from tests.api.support import Api, Caller
+
+FOREIGN = """
+query ($account: ID!, $charge: ID!, $job: ID!, $from: DateTime!, $to: DateTime!) {
+  account(id: $account) { id balance usage { nodes { ... on LedgerEntry { id amount } } }
+    statement(from: $from, to: $to) { closing } jobs { nodes { key } }
+    entry(seq: 2) { __typename } }
+  byKey: account(key: "foreign") { id }
+  nodes(ids: [$account, $charge, $job]) { id }
+}
+"""
+
+
+@pytest.fixture
+def no_first_fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def admit_all(*_: Any) -> bool:
+        return True
+
+    for module in (access, accounts, usage, asked_statements):
+        monkeypatch.setattr(module, "admit", admit_all)
+
+
+async def two_accounts(service: Caller) -> tuple[str, str]:
+    opened: list[str] = []
+    for key in ("own", "foreign"):
+        account = await service.opened(key)
+        await service.do(
+            "startJob", account=account, key="job", operation="draft", amount=10, deadlineSeconds=60
+        )
+        await service.do("finishJob", account=account, key="job", status="FAILED")
+        opened.append(account)
+    return opened[0], opened[1]
+
+
+async def test_the_database_alone_lets_nothing_through(
+    api: Api, service: Caller, no_first_fence: None
+) -> None:
+    own, foreign = await two_accounts(service)
+    account_id = ids.to_account(foreign)
+    assert account_id is not None
+    named = {
+        "account": foreign,
+        "charge": ids.entry(account_id, 2),
+        "job": ids.job(account_id, 2),
+        "from": "2020-01-01T00:00:00Z",
+        "to": "2100-01-01T00:00:00Z",
+    }
+    data = await api.customer("own").ask(FOREIGN, **named)
+    assert data == {"account": None, "byKey": None, "nodes": [None, None, None]}
+    # The operation does find what is there: the same, asked about the customer's own account.
+    own_id = ids.to_account(own)
+    assert own_id is not None
+    mine = {"account": own, "charge": ids.entry(own_id, 2), "job": ids.job(own_id, 2)}
+    data = await api.customer("own").ask(FOREIGN, **(named | mine))
+    assert len(data["account"]["usage"]["nodes"]) == 3
+    assert [node["id"] for node in data["nodes"]] == list(mine.values())
+
+
+async def test_reads_behind_the_fence_see_one_account_whatever_they_ask_for(
+    api: Api, service: Caller
+) -> None:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    assert own is not None
+    assert foreign is not None
+    reads = api.process.services.fence.around(own)
+    assert await feed.later(reads, foreign, 0, 100) == []
+    assert (await feed.page(reads, foreign, feed.Slice(50))).entries == []
+    assert await feed.heads(reads, [own, foreign]) == {own: 3}
+    assert await feed.entries(reads, [(foreign, 1), (foreign, 2)]) == {}
+    for table in ("account", "entry", "job"):
+        column = "id" if table == "account" else "account_id"
+        rows = await reads.fetch(f"select distinct {column} as id from {table}")
+        assert [row["id"] for row in rows] == [own], table
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await reads.fetch("select * from idempotency_key")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await reads.fetch("select * from service_key")
+
+
+async def test_a_connection_that_served_one_customer_shows_the_next_nothing_of_it(
+    api: Api, service: Caller, database_url: str
+) -> None:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    fence = Fence(database_url, size=1)
+    try:
+        for _ in range(3):
+            for account_id in (own, foreign, None):
+                reads = fence.around(account_id)
+                seen = await reads.fetch("select distinct account_id as id from entry")
+                assert [row["id"] for row in seen] == ([account_id] if account_id else [])
+        both = await asyncio.gather(
+            *(
+                fence.around(account_id).fetchval("select sum(account_id) from entry")
+                for account_id in (own, foreign) * 20
+            )
+        )
+        assert both == [3 * (own or 0), 3 * (foreign or 0)] * 20
+    finally:
+        await fence.close()
+
+
+async def test_a_customers_connection_writes_nothing(api: Api, service: Caller) -> None:
+    own, _ = (ids.to_account(text) for text in await two_accounts(service))
+    reads = api.process.services.fence.around(own)
+    before = await reads.fetch("select * from account")
+    for statement in (
+        "insert into entry (account_id) values (1)",
+        "update entry set amount = 1",
+        "delete from job",
+        "update account set balance = 1",
+        "update account set opened_at = now()",
+        "select * from book('{}')",
+        f"set role {CUSTOMER_ROLE}; reset role; update account set name = 'mine'",
+    ):
+        if statement.startswith("select"):
+            assert await reads.fetch(statement) == []
+            continue
+        with pytest.raises(asyncpg.PostgresError):
+            await reads.fetch(statement)
+    assert await reads.fetch("select * from account") == before
+
+
+async def test_a_statement_reads_behind_the_fence_too(api: Api, service: Caller) -> None:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    assert own is not None
+    assert foreign is not None
+    reads = api.process.services.fence.around(own)
+    page = await feed.page(reads, own, feed.Slice(1))
+    start, end = page.entries[0].recorded_at.replace(year=2020), page.entries[0].recorded_at
+    assert await statements.read(reads, foreign, start, end, "UTC") is None
+    statement = await statements.read(reads, own, start, end, "UTC")
+    assert statement is not None
+    assert statement.closing_seq == 2
