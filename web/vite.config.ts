@@ -19,11 +19,20 @@ const page = (name: string): UserConfig => ({
   build: { rollupOptions: { input: `${name}.html`, onwarn }, chunkSizeWarningLimit: 5_000 },
 });
 
+/** Preact's own call takes fewer bytes than the automatic runtime's. */
+const preact: UserConfig = {
+  oxc: {
+    jsx: { runtime: 'classic', pragma: 'h', pragmaFrag: 'Fragment' },
+    jsxInject: "import { h, Fragment } from 'preact'",
+  },
+};
+
 const builds: Record<string, UserConfig> = {
   graphiql: { ...page('graphiql'), plugins: [dropInlineFonts] },
-  usage: page('usage'),
+  usage: { ...page('usage'), ...preact },
   // The element alone, one classic script under a name that stays: what a host page includes.
   element: {
+    ...preact,
     publicDir: false,
     build: {
       lib: {

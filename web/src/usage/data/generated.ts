@@ -2,8 +2,7 @@
 /** Internal type. DO NOT USE DIRECTLY. */
 type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
 /** Internal type. DO NOT USE DIRECTLY. */
-export type Incremental<T> =
-  T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
 import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
 /** What a line did to the balance. */
 export type EntryKind =
@@ -60,197 +59,37 @@ export type UsageFilter = {
   readonly search?: string | null | undefined;
 };
 
-type Line_Adjustment_Fragment = {
-  readonly __typename: 'Adjustment';
-  readonly author: string;
-  readonly note: string;
-  readonly id: string;
-  readonly seq: number;
-  readonly amount: number;
-  readonly balanceAfter: number;
-  readonly campaign: string | null;
-  readonly occurredAt: string;
-  readonly recordedAt: string;
-  readonly corrects:
-    | { readonly id: string; readonly seq: number }
-    | { readonly id: string; readonly seq: number }
-    | { readonly id: string; readonly seq: number }
-    | { readonly id: string; readonly seq: number }
-    | null;
-  readonly reason: {
-    readonly code: string;
-    readonly title: string;
-    readonly detail: string | null;
-    readonly fault: Fault;
-  };
-  readonly job: {
-    readonly id: string;
-    readonly key: string;
-    readonly operation: string;
-    readonly status: JobStatus;
-    readonly refundDecision: {
-      readonly refunded: number;
-      readonly rule: string;
-      readonly reason: { readonly code: string; readonly title: string; readonly detail: string | null };
-    } | null;
-  } | null;
-};
+type Line_Adjustment_Fragment = { readonly __typename: 'Adjustment', readonly author: string, readonly note: string, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly corrects:
+    | { readonly id: string, readonly seq: number }
+    | { readonly id: string, readonly seq: number }
+    | { readonly id: string, readonly seq: number }
+    | { readonly id: string, readonly seq: number }
+   | null, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null };
 
-type Line_Charge_Fragment = {
-  readonly __typename: 'Charge';
-  readonly refunded: number;
-  readonly net: number;
-  readonly id: string;
-  readonly seq: number;
-  readonly amount: number;
-  readonly balanceAfter: number;
-  readonly campaign: string | null;
-  readonly occurredAt: string;
-  readonly recordedAt: string;
-  readonly reason: {
-    readonly code: string;
-    readonly title: string;
-    readonly detail: string | null;
-    readonly fault: Fault;
-  };
-  readonly job: {
-    readonly id: string;
-    readonly key: string;
-    readonly operation: string;
-    readonly status: JobStatus;
-    readonly refundDecision: {
-      readonly refunded: number;
-      readonly rule: string;
-      readonly reason: { readonly code: string; readonly title: string; readonly detail: string | null };
-    } | null;
-  } | null;
-};
+type Line_Charge_Fragment = { readonly __typename: 'Charge', readonly refunded: number, readonly net: number, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null };
 
-type Line_Grant_Fragment = {
-  readonly __typename: 'Grant';
-  readonly id: string;
-  readonly seq: number;
-  readonly amount: number;
-  readonly balanceAfter: number;
-  readonly campaign: string | null;
-  readonly occurredAt: string;
-  readonly recordedAt: string;
-  readonly reason: {
-    readonly code: string;
-    readonly title: string;
-    readonly detail: string | null;
-    readonly fault: Fault;
-  };
-  readonly job: {
-    readonly id: string;
-    readonly key: string;
-    readonly operation: string;
-    readonly status: JobStatus;
-    readonly refundDecision: {
-      readonly refunded: number;
-      readonly rule: string;
-      readonly reason: { readonly code: string; readonly title: string; readonly detail: string | null };
-    } | null;
-  } | null;
-};
+type Line_Grant_Fragment = { readonly __typename: 'Grant', readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null };
 
-type Line_Refund_Fragment = {
-  readonly __typename: 'Refund';
-  readonly automatic: boolean;
-  readonly rule: string | null;
-  readonly id: string;
-  readonly seq: number;
-  readonly amount: number;
-  readonly balanceAfter: number;
-  readonly campaign: string | null;
-  readonly occurredAt: string;
-  readonly recordedAt: string;
-  readonly charge: {
-    readonly id: string;
-    readonly seq: number;
-    readonly amount: number;
-    readonly refunded: number;
-    readonly net: number;
-  };
-  readonly reason: {
-    readonly code: string;
-    readonly title: string;
-    readonly detail: string | null;
-    readonly fault: Fault;
-  };
-  readonly job: {
-    readonly id: string;
-    readonly key: string;
-    readonly operation: string;
-    readonly status: JobStatus;
-    readonly refundDecision: {
-      readonly refunded: number;
-      readonly rule: string;
-      readonly reason: { readonly code: string; readonly title: string; readonly detail: string | null };
-    } | null;
-  } | null;
-};
+type Line_Refund_Fragment = { readonly __typename: 'Refund', readonly automatic: boolean, readonly rule: string | null, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly charge: { readonly id: string, readonly seq: number, readonly amount: number, readonly refunded: number, readonly net: number }, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null };
 
 export type LineFragment =
-  Line_Adjustment_Fragment | Line_Charge_Fragment | Line_Grant_Fragment | Line_Refund_Fragment;
+  | Line_Adjustment_Fragment
+  | Line_Charge_Fragment
+  | Line_Grant_Fragment
+  | Line_Refund_Fragment
+;
 
-export type TotalsFragment = {
-  readonly from: string;
-  readonly to: string;
-  readonly timeZone: string;
-  readonly opening: number;
-  readonly granted: number;
-  readonly charged: number;
-  readonly refunded: number;
-  readonly adjusted: number;
-  readonly closing: number;
-  readonly final: boolean;
-  readonly byDay: ReadonlyArray<{
-    readonly date: string;
-    readonly granted: number;
-    readonly charged: number;
-    readonly refunded: number;
-    readonly adjusted: number;
-  }>;
-};
+export type TotalsFragment = { readonly from: string, readonly to: string, readonly timeZone: string, readonly opening: number, readonly granted: number, readonly charged: number, readonly refunded: number, readonly adjusted: number, readonly closing: number, readonly final: boolean, readonly byDay: ReadonlyArray<{ readonly date: string, readonly granted: number, readonly charged: number, readonly refunded: number, readonly adjusted: number }> };
 
-export type HeadFragment = {
-  readonly id: string;
-  readonly name: string;
-  readonly unit: string;
-  readonly scale: number;
-  readonly timeZone: string;
-  readonly balance: number;
-  readonly headCursor: string;
-};
+export type HeadFragment = { readonly id: string, readonly name: string, readonly unit: string, readonly scale: number, readonly timeZone: string, readonly balance: number, readonly headCursor: string };
 
 export type UsageFeedAccountQueryVariables = Exact<{
   own: boolean;
   account?: string | null | undefined;
 }>;
 
-export type UsageFeedAccountQuery = {
-  readonly viewer?: {
-    readonly account: {
-      readonly id: string;
-      readonly name: string;
-      readonly unit: string;
-      readonly scale: number;
-      readonly timeZone: string;
-      readonly balance: number;
-      readonly headCursor: string;
-    } | null;
-  };
-  readonly account?: {
-    readonly id: string;
-    readonly name: string;
-    readonly unit: string;
-    readonly scale: number;
-    readonly timeZone: string;
-    readonly balance: number;
-    readonly headCursor: string;
-  } | null;
-};
+
+export type UsageFeedAccountQuery = { readonly viewer?: { readonly account: { readonly id: string, readonly name: string, readonly unit: string, readonly scale: number, readonly timeZone: string, readonly balance: number, readonly headCursor: string } | null }, readonly account?: { readonly id: string, readonly name: string, readonly unit: string, readonly scale: number, readonly timeZone: string, readonly balance: number, readonly headCursor: string } | null };
 
 export type UsageFeedPageQueryVariables = Exact<{
   account: string;
@@ -261,162 +100,18 @@ export type UsageFeedPageQueryVariables = Exact<{
   before?: string | null | undefined;
 }>;
 
-export type UsageFeedPageQuery = {
-  readonly account: {
-    readonly balance: number;
-    readonly headCursor: string;
-    readonly usage: {
-      readonly edges: ReadonlyArray<{
-        readonly cursor: string;
-        readonly node:
-          | {
-              readonly __typename: 'Charge';
-              readonly refunded: number;
-              readonly net: number;
-              readonly id: string;
-              readonly seq: number;
-              readonly amount: number;
-              readonly balanceAfter: number;
-              readonly campaign: string | null;
-              readonly occurredAt: string;
-              readonly recordedAt: string;
-              readonly reason: {
-                readonly code: string;
-                readonly title: string;
-                readonly detail: string | null;
-                readonly fault: Fault;
-              };
-              readonly job: {
-                readonly id: string;
-                readonly key: string;
-                readonly operation: string;
-                readonly status: JobStatus;
-                readonly refundDecision: {
-                  readonly refunded: number;
-                  readonly rule: string;
-                  readonly reason: {
-                    readonly code: string;
-                    readonly title: string;
-                    readonly detail: string | null;
-                  };
-                } | null;
-              } | null;
-            }
-          | {
-              readonly __typename: 'Refund';
-              readonly automatic: boolean;
-              readonly rule: string | null;
-              readonly id: string;
-              readonly seq: number;
-              readonly amount: number;
-              readonly balanceAfter: number;
-              readonly campaign: string | null;
-              readonly occurredAt: string;
-              readonly recordedAt: string;
-              readonly charge: {
-                readonly id: string;
-                readonly seq: number;
-                readonly amount: number;
-                readonly refunded: number;
-                readonly net: number;
-              };
-              readonly reason: {
-                readonly code: string;
-                readonly title: string;
-                readonly detail: string | null;
-                readonly fault: Fault;
-              };
-              readonly job: {
-                readonly id: string;
-                readonly key: string;
-                readonly operation: string;
-                readonly status: JobStatus;
-                readonly refundDecision: {
-                  readonly refunded: number;
-                  readonly rule: string;
-                  readonly reason: {
-                    readonly code: string;
-                    readonly title: string;
-                    readonly detail: string | null;
-                  };
-                } | null;
-              } | null;
-            }
-          | {
-              readonly __typename: 'Grant';
-              readonly id: string;
-              readonly seq: number;
-              readonly amount: number;
-              readonly balanceAfter: number;
-              readonly campaign: string | null;
-              readonly occurredAt: string;
-              readonly recordedAt: string;
-              readonly reason: {
-                readonly code: string;
-                readonly title: string;
-                readonly detail: string | null;
-                readonly fault: Fault;
-              };
-              readonly job: {
-                readonly id: string;
-                readonly key: string;
-                readonly operation: string;
-                readonly status: JobStatus;
-                readonly refundDecision: {
-                  readonly refunded: number;
-                  readonly rule: string;
-                  readonly reason: {
-                    readonly code: string;
-                    readonly title: string;
-                    readonly detail: string | null;
-                  };
-                } | null;
-              } | null;
-            }
-          | {
-              readonly __typename: 'Adjustment';
-              readonly author: string;
-              readonly note: string;
-              readonly id: string;
-              readonly seq: number;
-              readonly amount: number;
-              readonly balanceAfter: number;
-              readonly campaign: string | null;
-              readonly occurredAt: string;
-              readonly recordedAt: string;
-              readonly corrects:
-                | { readonly id: string; readonly seq: number }
-                | { readonly id: string; readonly seq: number }
-                | { readonly id: string; readonly seq: number }
-                | { readonly id: string; readonly seq: number }
-                | null;
-              readonly reason: {
-                readonly code: string;
-                readonly title: string;
-                readonly detail: string | null;
-                readonly fault: Fault;
-              };
-              readonly job: {
-                readonly id: string;
-                readonly key: string;
-                readonly operation: string;
-                readonly status: JobStatus;
-                readonly refundDecision: {
-                  readonly refunded: number;
-                  readonly rule: string;
-                  readonly reason: {
-                    readonly code: string;
-                    readonly title: string;
-                    readonly detail: string | null;
-                  };
-                } | null;
-              } | null;
-            };
-      }>;
-      readonly pageInfo: { readonly hasNextPage: boolean; readonly hasPreviousPage: boolean };
-    };
-  } | null;
-};
+
+export type UsageFeedPageQuery = { readonly account: { readonly balance: number, readonly headCursor: string, readonly usage: { readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node:
+          | { readonly __typename: 'Charge', readonly refunded: number, readonly net: number, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+          | { readonly __typename: 'Refund', readonly automatic: boolean, readonly rule: string | null, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly charge: { readonly id: string, readonly seq: number, readonly amount: number, readonly refunded: number, readonly net: number }, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+          | { readonly __typename: 'Grant', readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+          | { readonly __typename: 'Adjustment', readonly author: string, readonly note: string, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly corrects:
+              | { readonly id: string, readonly seq: number }
+              | { readonly id: string, readonly seq: number }
+              | { readonly id: string, readonly seq: number }
+              | { readonly id: string, readonly seq: number }
+             | null, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+         }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly hasPreviousPage: boolean } } } | null };
 
 export type UsageFeedStatementQueryVariables = Exact<{
   account: string;
@@ -425,29 +120,8 @@ export type UsageFeedStatementQueryVariables = Exact<{
   timeZone?: string | null | undefined;
 }>;
 
-export type UsageFeedStatementQuery = {
-  readonly account: {
-    readonly statement: {
-      readonly from: string;
-      readonly to: string;
-      readonly timeZone: string;
-      readonly opening: number;
-      readonly granted: number;
-      readonly charged: number;
-      readonly refunded: number;
-      readonly adjusted: number;
-      readonly closing: number;
-      readonly final: boolean;
-      readonly byDay: ReadonlyArray<{
-        readonly date: string;
-        readonly granted: number;
-        readonly charged: number;
-        readonly refunded: number;
-        readonly adjusted: number;
-      }>;
-    };
-  } | null;
-};
+
+export type UsageFeedStatementQuery = { readonly account: { readonly statement: { readonly from: string, readonly to: string, readonly timeZone: string, readonly opening: number, readonly granted: number, readonly charged: number, readonly refunded: number, readonly adjusted: number, readonly closing: number, readonly final: boolean, readonly byDay: ReadonlyArray<{ readonly date: string, readonly granted: number, readonly charged: number, readonly refunded: number, readonly adjusted: number }> } } | null };
 
 export type UsageFeedDetailsQueryVariables = Exact<{
   account: string;
@@ -455,492 +129,62 @@ export type UsageFeedDetailsQueryVariables = Exact<{
   to: string;
 }>;
 
-export type UsageFeedDetailsQuery = {
-  readonly account: {
-    readonly statement: {
-      readonly unexplained: number;
-      readonly byReason: ReadonlyArray<{
-        readonly kind: EntryKind;
-        readonly count: number;
-        readonly amount: number;
-        readonly reason: { readonly code: string; readonly title: string };
-      }>;
-      readonly byCampaign: ReadonlyArray<{
-        readonly campaign: string | null;
-        readonly count: number;
-        readonly charged: number;
-        readonly refunded: number;
-      }>;
-    };
-  } | null;
-};
+
+export type UsageFeedDetailsQuery = { readonly account: { readonly statement: { readonly unexplained: number, readonly byReason: ReadonlyArray<{ readonly kind: EntryKind, readonly count: number, readonly amount: number, readonly reason: { readonly code: string, readonly title: string } }>, readonly byCampaign: ReadonlyArray<{ readonly campaign: string | null, readonly count: number, readonly charged: number, readonly refunded: number }> } } | null };
 
 export type UsageFeedLineQueryVariables = Exact<{
   id: string;
 }>;
 
-export type UsageFeedLineQuery = {
-  readonly node:
-    | {
-        readonly __typename: 'Adjustment';
-        readonly author: string;
-        readonly note: string;
-        readonly id: string;
-        readonly seq: number;
-        readonly amount: number;
-        readonly balanceAfter: number;
-        readonly campaign: string | null;
-        readonly occurredAt: string;
-        readonly recordedAt: string;
-        readonly corrects:
-          | { readonly id: string; readonly seq: number }
-          | { readonly id: string; readonly seq: number }
-          | { readonly id: string; readonly seq: number }
-          | { readonly id: string; readonly seq: number }
-          | null;
-        readonly reason: {
-          readonly code: string;
-          readonly title: string;
-          readonly detail: string | null;
-          readonly fault: Fault;
-        };
-        readonly job: {
-          readonly id: string;
-          readonly key: string;
-          readonly operation: string;
-          readonly status: JobStatus;
-          readonly refundDecision: {
-            readonly refunded: number;
-            readonly rule: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-            };
-          } | null;
-        } | null;
-      }
-    | {
-        readonly __typename: 'Charge';
-        readonly refunded: number;
-        readonly net: number;
-        readonly id: string;
-        readonly seq: number;
-        readonly amount: number;
-        readonly balanceAfter: number;
-        readonly campaign: string | null;
-        readonly occurredAt: string;
-        readonly recordedAt: string;
-        readonly reason: {
-          readonly code: string;
-          readonly title: string;
-          readonly detail: string | null;
-          readonly fault: Fault;
-        };
-        readonly job: {
-          readonly id: string;
-          readonly key: string;
-          readonly operation: string;
-          readonly status: JobStatus;
-          readonly refundDecision: {
-            readonly refunded: number;
-            readonly rule: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-            };
-          } | null;
-        } | null;
-      }
-    | {
-        readonly __typename: 'Grant';
-        readonly id: string;
-        readonly seq: number;
-        readonly amount: number;
-        readonly balanceAfter: number;
-        readonly campaign: string | null;
-        readonly occurredAt: string;
-        readonly recordedAt: string;
-        readonly reason: {
-          readonly code: string;
-          readonly title: string;
-          readonly detail: string | null;
-          readonly fault: Fault;
-        };
-        readonly job: {
-          readonly id: string;
-          readonly key: string;
-          readonly operation: string;
-          readonly status: JobStatus;
-          readonly refundDecision: {
-            readonly refunded: number;
-            readonly rule: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-            };
-          } | null;
-        } | null;
-      }
-    | {
-        readonly __typename: 'Refund';
-        readonly automatic: boolean;
-        readonly rule: string | null;
-        readonly id: string;
-        readonly seq: number;
-        readonly amount: number;
-        readonly balanceAfter: number;
-        readonly campaign: string | null;
-        readonly occurredAt: string;
-        readonly recordedAt: string;
-        readonly charge: {
-          readonly id: string;
-          readonly seq: number;
-          readonly amount: number;
-          readonly refunded: number;
-          readonly net: number;
-        };
-        readonly reason: {
-          readonly code: string;
-          readonly title: string;
-          readonly detail: string | null;
-          readonly fault: Fault;
-        };
-        readonly job: {
-          readonly id: string;
-          readonly key: string;
-          readonly operation: string;
-          readonly status: JobStatus;
-          readonly refundDecision: {
-            readonly refunded: number;
-            readonly rule: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-            };
-          } | null;
-        } | null;
-      }
+
+export type UsageFeedLineQuery = { readonly node:
+    | { readonly __typename: 'Adjustment', readonly author: string, readonly note: string, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly corrects:
+        | { readonly id: string, readonly seq: number }
+        | { readonly id: string, readonly seq: number }
+        | { readonly id: string, readonly seq: number }
+        | { readonly id: string, readonly seq: number }
+       | null, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+    | { readonly __typename: 'Charge', readonly refunded: number, readonly net: number, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+    | { readonly __typename: 'Grant', readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+    | { readonly __typename: 'Refund', readonly automatic: boolean, readonly rule: string | null, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly charge: { readonly id: string, readonly seq: number, readonly amount: number, readonly refunded: number, readonly net: number }, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
     | Record<PropertyKey, never>
-    | null;
-};
+   | null };
 
 export type UsageEntryLandedSubscriptionVariables = Exact<{
   account: string;
   since?: string | null | undefined;
 }>;
 
-export type UsageEntryLandedSubscription = {
-  readonly usageEntryLanded: {
-    readonly edge: {
-      readonly cursor: string;
-      readonly node:
-        | {
-            readonly __typename: 'Charge';
-            readonly refunded: number;
-            readonly net: number;
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          }
-        | {
-            readonly __typename: 'Refund';
-            readonly automatic: boolean;
-            readonly rule: string | null;
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly charge: {
-              readonly id: string;
-              readonly seq: number;
-              readonly amount: number;
-              readonly refunded: number;
-              readonly net: number;
-            };
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          }
-        | {
-            readonly __typename: 'Grant';
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          }
-        | {
-            readonly __typename: 'Adjustment';
-            readonly author: string;
-            readonly note: string;
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly corrects:
-              | { readonly id: string; readonly seq: number }
-              | { readonly id: string; readonly seq: number }
-              | { readonly id: string; readonly seq: number }
-              | { readonly id: string; readonly seq: number }
-              | null;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          };
-    };
-  };
-};
+
+export type UsageEntryLandedSubscription = { readonly usageEntryLanded: { readonly edge: { readonly cursor: string, readonly node:
+        | { readonly __typename: 'Charge', readonly refunded: number, readonly net: number, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+        | { readonly __typename: 'Refund', readonly automatic: boolean, readonly rule: string | null, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly charge: { readonly id: string, readonly seq: number, readonly amount: number, readonly refunded: number, readonly net: number }, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+        | { readonly __typename: 'Grant', readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+        | { readonly __typename: 'Adjustment', readonly author: string, readonly note: string, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly corrects:
+            | { readonly id: string, readonly seq: number }
+            | { readonly id: string, readonly seq: number }
+            | { readonly id: string, readonly seq: number }
+            | { readonly id: string, readonly seq: number }
+           | null, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+       } } };
 
 export type RefundLandedSubscriptionVariables = Exact<{
   account: string;
   since?: string | null | undefined;
 }>;
 
-export type RefundLandedSubscription = {
-  readonly refundLanded: {
-    readonly edge: {
-      readonly cursor: string;
-      readonly node:
-        | {
-            readonly __typename: 'Charge';
-            readonly refunded: number;
-            readonly net: number;
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          }
-        | {
-            readonly __typename: 'Refund';
-            readonly automatic: boolean;
-            readonly rule: string | null;
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly charge: {
-              readonly id: string;
-              readonly seq: number;
-              readonly amount: number;
-              readonly refunded: number;
-              readonly net: number;
-            };
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          }
-        | {
-            readonly __typename: 'Grant';
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          }
-        | {
-            readonly __typename: 'Adjustment';
-            readonly author: string;
-            readonly note: string;
-            readonly id: string;
-            readonly seq: number;
-            readonly amount: number;
-            readonly balanceAfter: number;
-            readonly campaign: string | null;
-            readonly occurredAt: string;
-            readonly recordedAt: string;
-            readonly corrects:
-              | { readonly id: string; readonly seq: number }
-              | { readonly id: string; readonly seq: number }
-              | { readonly id: string; readonly seq: number }
-              | { readonly id: string; readonly seq: number }
-              | null;
-            readonly reason: {
-              readonly code: string;
-              readonly title: string;
-              readonly detail: string | null;
-              readonly fault: Fault;
-            };
-            readonly job: {
-              readonly id: string;
-              readonly key: string;
-              readonly operation: string;
-              readonly status: JobStatus;
-              readonly refundDecision: {
-                readonly refunded: number;
-                readonly rule: string;
-                readonly reason: {
-                  readonly code: string;
-                  readonly title: string;
-                  readonly detail: string | null;
-                };
-              } | null;
-            } | null;
-          };
-    };
-  };
-};
+
+export type RefundLandedSubscription = { readonly refundLanded: { readonly edge: { readonly cursor: string, readonly node:
+        | { readonly __typename: 'Charge', readonly refunded: number, readonly net: number, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+        | { readonly __typename: 'Refund', readonly automatic: boolean, readonly rule: string | null, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly charge: { readonly id: string, readonly seq: number, readonly amount: number, readonly refunded: number, readonly net: number }, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+        | { readonly __typename: 'Grant', readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+        | { readonly __typename: 'Adjustment', readonly author: string, readonly note: string, readonly id: string, readonly seq: number, readonly amount: number, readonly balanceAfter: number, readonly campaign: string | null, readonly occurredAt: string, readonly recordedAt: string, readonly corrects:
+            | { readonly id: string, readonly seq: number }
+            | { readonly id: string, readonly seq: number }
+            | { readonly id: string, readonly seq: number }
+            | { readonly id: string, readonly seq: number }
+           | null, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null, readonly fault: Fault }, readonly job: { readonly id: string, readonly key: string, readonly operation: string, readonly status: JobStatus, readonly refundDecision: { readonly refunded: number, readonly rule: string, readonly reason: { readonly code: string, readonly title: string, readonly detail: string | null } } | null } | null }
+       } } };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -960,36 +204,13 @@ export class TypedDocumentString<TResult, TVariables>
     return this.value;
   }
 }
-export const LineFragmentDoc = new TypedDocumentString(
-  `fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }`,
-  { fragmentName: 'Line' },
-) as unknown as TypedDocumentString<LineFragment, unknown>;
-export const TotalsFragmentDoc = new TypedDocumentString(
-  `fragment Totals on Statement { from to timeZone opening granted charged refunded adjusted closing final byDay { date granted charged refunded adjusted } }`,
-  { fragmentName: 'Totals' },
-) as unknown as TypedDocumentString<TotalsFragment, unknown>;
-export const HeadFragmentDoc = new TypedDocumentString(
-  `fragment Head on Account { id name unit scale timeZone balance headCursor }`,
-  { fragmentName: 'Head' },
-) as unknown as TypedDocumentString<HeadFragment, unknown>;
-export const UsageFeedAccountDocument = new TypedDocumentString(
-  `query UsageFeedAccount($own: Boolean!, $account: ID) { viewer @include(if: $own) { account { ...Head } } account(id: $account) @skip(if: $own) { ...Head } } fragment Head on Account { id name unit scale timeZone balance headCursor }`,
-) as unknown as TypedDocumentString<UsageFeedAccountQuery, UsageFeedAccountQueryVariables>;
-export const UsageFeedPageDocument = new TypedDocumentString(
-  `query UsageFeedPage($account: ID!, $filter: UsageFilter, $first: Int, $after: String, $last: Int, $before: String) { account(id: $account) { balance headCursor usage( first: $first after: $after last: $last before: $before filter: $filter ) { edges { cursor node { ...Line } } pageInfo { hasNextPage hasPreviousPage } } } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }`,
-) as unknown as TypedDocumentString<UsageFeedPageQuery, UsageFeedPageQueryVariables>;
-export const UsageFeedStatementDocument = new TypedDocumentString(
-  `query UsageFeedStatement($account: ID!, $from: DateTime!, $to: DateTime!, $timeZone: String) { account(id: $account) { statement(from: $from, to: $to, timeZone: $timeZone) { ...Totals } } } fragment Totals on Statement { from to timeZone opening granted charged refunded adjusted closing final byDay { date granted charged refunded adjusted } }`,
-) as unknown as TypedDocumentString<UsageFeedStatementQuery, UsageFeedStatementQueryVariables>;
-export const UsageFeedDetailsDocument = new TypedDocumentString(
-  `query UsageFeedDetails($account: ID!, $from: DateTime!, $to: DateTime!) { account(id: $account) { statement(from: $from, to: $to) { unexplained byReason { kind count amount reason { code title } } byCampaign { campaign count charged refunded } } } }`,
-) as unknown as TypedDocumentString<UsageFeedDetailsQuery, UsageFeedDetailsQueryVariables>;
-export const UsageFeedLineDocument = new TypedDocumentString(
-  `query UsageFeedLine($id: ID!) { node(id: $id) { ...Line } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }`,
-) as unknown as TypedDocumentString<UsageFeedLineQuery, UsageFeedLineQueryVariables>;
-export const UsageEntryLandedDocument = new TypedDocumentString(
-  `subscription UsageEntryLanded($account: ID!, $since: String) { usageEntryLanded(account: $account, since: $since) { edge { cursor node { ...Line } } } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }`,
-) as unknown as TypedDocumentString<UsageEntryLandedSubscription, UsageEntryLandedSubscriptionVariables>;
-export const RefundLandedDocument = new TypedDocumentString(
-  `subscription RefundLanded($account: ID!, $since: String) { refundLanded(account: $account, since: $since) { edge { cursor node { ...Line } } } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }`,
-) as unknown as TypedDocumentString<RefundLandedSubscription, RefundLandedSubscriptionVariables>;
+export const LineFragmentDoc = `fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }` as unknown as TypedDocumentString<LineFragment, unknown>;
+export const TotalsFragmentDoc = `fragment Totals on Statement { from to timeZone opening granted charged refunded adjusted closing final byDay { date granted charged refunded adjusted } }` as unknown as TypedDocumentString<TotalsFragment, unknown>;
+export const HeadFragmentDoc = `fragment Head on Account { id name unit scale timeZone balance headCursor }` as unknown as TypedDocumentString<HeadFragment, unknown>;
+export const UsageFeedAccountDocument = `query UsageFeedAccount($own: Boolean!, $account: ID) { viewer @include(if: $own) { account { ...Head } } account(id: $account) @skip(if: $own) { ...Head } } fragment Head on Account { id name unit scale timeZone balance headCursor }` as unknown as TypedDocumentString<UsageFeedAccountQuery, UsageFeedAccountQueryVariables>;
+export const UsageFeedPageDocument = `query UsageFeedPage($account: ID!, $filter: UsageFilter, $first: Int, $after: String, $last: Int, $before: String) { account(id: $account) { balance headCursor usage( first: $first after: $after last: $last before: $before filter: $filter ) { edges { cursor node { ...Line } } pageInfo { hasNextPage hasPreviousPage } } } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }` as unknown as TypedDocumentString<UsageFeedPageQuery, UsageFeedPageQueryVariables>;
+export const UsageFeedStatementDocument = `query UsageFeedStatement($account: ID!, $from: DateTime!, $to: DateTime!, $timeZone: String) { account(id: $account) { statement(from: $from, to: $to, timeZone: $timeZone) { ...Totals } } } fragment Totals on Statement { from to timeZone opening granted charged refunded adjusted closing final byDay { date granted charged refunded adjusted } }` as unknown as TypedDocumentString<UsageFeedStatementQuery, UsageFeedStatementQueryVariables>;
+export const UsageFeedDetailsDocument = `query UsageFeedDetails($account: ID!, $from: DateTime!, $to: DateTime!) { account(id: $account) { statement(from: $from, to: $to) { unexplained byReason { kind count amount reason { code title } } byCampaign { campaign count charged refunded } } } }` as unknown as TypedDocumentString<UsageFeedDetailsQuery, UsageFeedDetailsQueryVariables>;
+export const UsageFeedLineDocument = `query UsageFeedLine($id: ID!) { node(id: $id) { ...Line } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }` as unknown as TypedDocumentString<UsageFeedLineQuery, UsageFeedLineQueryVariables>;
+export const UsageEntryLandedDocument = `subscription UsageEntryLanded($account: ID!, $since: String) { usageEntryLanded(account: $account, since: $since) { edge { cursor node { ...Line } } } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }` as unknown as TypedDocumentString<UsageEntryLandedSubscription, UsageEntryLandedSubscriptionVariables>;
+export const RefundLandedDocument = `subscription RefundLanded($account: ID!, $since: String) { refundLanded(account: $account, since: $since) { edge { cursor node { ...Line } } } } fragment Line on LedgerEntry { __typename id seq amount balanceAfter campaign occurredAt recordedAt reason { code title detail fault } job { id key operation status refundDecision { refunded rule reason { code title detail } } } ... on Charge { refunded net } ... on Refund { automatic rule charge { id seq amount refunded net } } ... on Adjustment { author note corrects { ... on LedgerEntry { id seq } } } }` as unknown as TypedDocumentString<RefundLandedSubscription, RefundLandedSubscriptionVariables>;

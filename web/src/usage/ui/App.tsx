@@ -94,7 +94,7 @@ function Page({ keyTarget }: { keyTarget: EventTarget }): JSX.Element {
       <Chips />
       {empty ? <Nothing /> : <Lines keys={keys} />}
       <button type="button" class="plain keys" onClick={() => setHelp(true)}>
-        <Icon name="keyboard" size={14} /> {strings.help.button}
+        {strings.help.button}
       </button>
       {help && <Help onClose={() => setHelp(false)} />}
     </div>
@@ -117,7 +117,7 @@ function Nothing(): JSX.Element {
   }
   const untouched =
     model.balance === 0 && summary?.totals?.opening === 0 && view.period === DEFAULT_VIEW.period;
-  return <State icon="empty" {...(untouched ? empty : emptyPeriod)} />;
+  return <State icon="clock" {...(untouched ? empty : emptyPeriod)} />;
 }
 
 /** The page without an account: loading, signed out, not found, or failed. */
@@ -129,7 +129,7 @@ function Outside({ model }: { model: UsageModel }): JSX.Element {
     case 'missing':
       return <State icon="lock" {...state.missing} />;
     case 'failed':
-      if (!navigator.onLine) return <State icon="cloud" {...state.offline} />;
+      if (!navigator.onLine) return <State icon="warn" {...state.offline} />;
       return (
         <State icon="warn" {...state.failed}>
           <button type="button" class="button" onClick={() => void model.start()}>
@@ -159,8 +159,7 @@ function Skeleton(): JSX.Element {
   return (
     <div class="loading" role="status" aria-label={strings.state.loading}>
       <div class="top">
-        <div class="bone title" />
-        <div class="bone control" />
+        <div class="skeleton" />
       </div>
       <div class="card strip skeleton" />
       <div class="middle">
@@ -169,7 +168,7 @@ function Skeleton(): JSX.Element {
       </div>
       <div class="card lines">
         {Array.from({ length: 8 }, (_, index) => (
-          <div key={index} class="bone row-bone" />
+          <div key={index} class="skeleton" />
         ))}
       </div>
     </div>

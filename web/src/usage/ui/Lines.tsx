@@ -257,7 +257,7 @@ function Fresh({ toTop }: { toTop: () => void }): JSX.Element | null {
           {strings.feed.newer}
         </button>
         <button type="button" class="plain" onClick={() => void model.showNewest().then(toTop)}>
-          <Icon name="up" size={12} /> {count > 0 ? strings.feed.showFresh(count) : strings.feed.toNewest}
+          <span aria-hidden="true">↑</span> {count > 0 ? strings.feed.showFresh(count) : strings.feed.toNewest}
         </button>
       </div>
     );
@@ -274,7 +274,7 @@ function Fresh({ toTop }: { toTop: () => void }): JSX.Element | null {
           void model.showNewest();
         }}
       >
-        <Icon name="up" size={12} /> {strings.feed.fresh(count)}
+        <span aria-hidden="true">↑</span> {strings.feed.fresh(count)}
       </button>
     </div>
   );

@@ -12,14 +12,10 @@ const PATHS = {
   search: 'M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10ZM11 11l3 3',
   close: 'm4 4 8 8M12 4l-8 8',
   download: 'M8 2.5v8M4.5 7.5 8 11l3.5-3.5M3 13.5h10',
-  up: 'M8 13V3M4 7l4-4 4 4',
   link: 'M6.5 9.5a3 3 0 0 0 4.2 0l2-2a3 3 0 0 0-4.2-4.2l-.7.7M9.5 6.5a3 3 0 0 0-4.2 0l-2 2a3 3 0 0 0 4.2 4.2l.7-.7',
   copy: 'M5.5 5.5h7v8h-7ZM10.5 5.5v-3h-7v8h2',
   clock: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12ZM8 4.8V8l2.2 1.6',
-  keyboard: 'M1.5 4h13v8.5h-13ZM4 7h.1M6.6 7h.1M9.3 7h.1M12 7h.1M5 10h6',
-  cloud: 'M4.5 12.5a3 3 0 0 1-.3-6 4 4 0 0 1 7.7.8 2.7 2.7 0 0 1-.4 5.2ZM2 2l12 12',
   lock: 'M4 7.5h8v6H4ZM5.8 7.5V5a2.2 2.2 0 0 1 4.4 0v2.5',
-  empty: 'M3 2.5h10v11l-2-1.3-1.6 1.3L8 12.2l-1.4 1.3L5 12.2l-2 1.3ZM5.5 6h5M5.5 9h5',
 } as const;
 
 export type IconName = keyof typeof PATHS;
