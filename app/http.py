@@ -81,7 +81,7 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
             operation_name=question.operation_name,
             allowed_operation_types=allowed | {OperationType.SUBSCRIPTION},
         )
-        return streams.response(results, transport, request_id, viewer.expires_at)
+        return await streams.response(results, transport, context, request_id)
     result = await _execute(process, question, context, reading=request.method == "GET")
     return _response(result, media_type, request_id)
 

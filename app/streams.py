@@ -10,11 +10,12 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.http.streaming import (
     HTTPStreamTransport,
@@ -24,6 +25,7 @@ from strawberry.http.streaming import (
 
 from app.results import body_of
 from schema import errors
+from schema.context import Context
 
 SIGN_OF_LIFE_SECONDS = 12.0
 
@@ -37,58 +39,88 @@ def transport_for(accept: str) -> HTTPStreamTransport | None:
     return next((transport for transport in _TRANSPORTS if transport.accepts(accept)), None)
 
 
-def response(
+async def response(
     results: AsyncGenerator[Any, None],
     transport: HTTPStreamTransport,
+    context: Context,
     request_id: str,
-    expires_at: float | None,
 ) -> Response:
-    """A response that lasts as long as the results and the credential do."""
-    bodies = _bodies(results, request_id, expires_at)
-    return StreamingResponse(
-        _chunks(bodies, transport),
-        headers={**transport.headers, "Cache-Control": "no-store, no-transform"},
-    )
+    """A response that lasts as long as the results and the credential do.
+
+    Guarantees: begins once the subscription is accepted, so that whatever a client does after it
+    sees the response lands in the stream.
+    """
+    stream = _Stream(results, request_id, context.viewer.expires_at)
+    await stream.accepted(context.accepted)
+    return _StreamResponse(stream, transport)
 
 
-async def _chunks(
-    bodies: AsyncGenerator[dict[str, Any] | None, None], transport: HTTPStreamTransport
-) -> AsyncGenerator[str, None]:
-    async with aclosing(bodies):
-        async for body in bodies:
-            if body is None:
-                yield transport.heartbeat_message(_encode)
-            else:
-                yield transport.encode_next(cast("GraphQLHTTPResponse", body), _encode)
-    yield transport.encode_complete()
+class _Stream:
+    def __init__(
+        self, results: AsyncGenerator[Any, None], request_id: str, expires_at: float | None
+    ) -> None:
+        self._results = results
+        self._request_id = request_id
+        self._expires_at = expires_at
+        self._upcoming = asyncio.ensure_future(anext(results))
 
+    async def accepted(self, accepted: asyncio.Event) -> None:
+        """Wait until the operation is accepted, or has its first result."""
+        waiting = asyncio.create_task(accepted.wait())
+        try:
+            await asyncio.wait({waiting, self._upcoming}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+        finally:
+            waiting.cancel()
 
-async def _bodies(
-    results: AsyncGenerator[Any, None], request_id: str, expires_at: float | None
-) -> AsyncGenerator[dict[str, Any] | None, None]:
-    """The body of each result, and None for a sign of life between them."""
-    upcoming = asyncio.ensure_future(anext(results))
-    try:
+    async def bodies(self) -> AsyncGenerator[dict[str, Any] | None, None]:
+        """The body of each result, and None for a sign of life between them."""
         while True:
-            left = math.inf if expires_at is None else expires_at - time.time()
-            await asyncio.wait({upcoming}, timeout=max(0.0, min(SIGN_OF_LIFE_SECONDS, left)))
+            left = math.inf if self._expires_at is None else self._expires_at - time.time()
+            seconds = max(0.0, min(SIGN_OF_LIFE_SECONDS, left))
+            await asyncio.wait({self._upcoming}, timeout=seconds)
             if left <= 0:
                 yield errors.error_body("The token has expired.", "TOKEN_EXPIRED")
                 return
-            if not upcoming.done():
+            if not self._upcoming.done():
                 yield None
                 continue
             try:
-                result = upcoming.result()
+                result = self._upcoming.result()
             except StopAsyncIteration:
                 return
-            yield body_of(result, request_id)
-            upcoming = asyncio.ensure_future(anext(results))
-    finally:
-        upcoming.cancel()
-        with suppress(BaseException):
-            await upcoming
-        await results.aclose()
+            yield body_of(result, self._request_id)
+            self._upcoming = asyncio.ensure_future(anext(self._results))
+
+    async def close(self) -> None:
+        self._upcoming.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await self._upcoming
+        await self._results.aclose()
+
+
+class _StreamResponse(StreamingResponse):
+    def __init__(self, stream: _Stream, transport: HTTPStreamTransport) -> None:
+        self._stream = stream
+        headers = {**transport.headers, "Cache-Control": "no-store, no-transform"}
+        super().__init__(_chunks(stream, transport), headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._stream.close()
+
+
+async def _chunks(stream: _Stream, transport: HTTPStreamTransport) -> AsyncGenerator[str, None]:
+    async for body in stream.bodies():
+        if body is None:
+            yield transport.heartbeat_message(_encode)
+        else:
+            yield transport.encode_next(cast("GraphQLHTTPResponse", body), _encode)
+    yield transport.encode_complete()
 
 
 def _encode(body: object) -> str:

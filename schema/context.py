@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -60,6 +61,8 @@ class Context:
     services: Services
     db: Reads = field(init=False)
     loaders: Loaders = field(init=False)
+    accepted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a subscription has its place in the feed: every later line will be delivered."""
 
     def __post_init__(self) -> None:
         self.db = reads_of(self.viewer, self.services)

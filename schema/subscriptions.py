@@ -80,6 +80,7 @@ async def _landed(
     context = info.context
     start = ids.to_seq("since", since)
     followed, head = await accounts.to_follow(context.db, context.viewer, ids.to_account(account))
+    context.accepted.set()
     lines = follow(context.services.bell, followed.id, head if start is None else start, kinds)
     return _shown(followed, lines)
 
