@@ -23,26 +23,24 @@ async def post(caller: Caller, body: Any, accept: str | None = None) -> httpx.Re
     return await caller.http.post("/graphql", json=body, headers=headers)
 
 
-@pytest.mark.parametrize(
-    ("accept", "answered"),
-    [
-        (None, JSON),
-        ("*/*", JSON),
-        ("application/json", JSON),
-        ("application/graphql-response+json", GRAPHQL),
-        ("application/graphql-response+json, application/json;q=0.9", GRAPHQL),
-        ("application/graphql-response+json;q=0.5, application/json", JSON),
-        ("application/graphql-response+json; charset=utf-8, */*", GRAPHQL),
-        ("text/plain", JSON),
-        ("application/json;q=nonsense", JSON),
-    ],
-)
-async def test_the_answer_has_the_media_type_that_is_wanted(
-    accept: str | None, answered: str, service: Caller
-) -> None:
-    response = await post(service, TYPENAME, accept)
-    assert (response.status_code, response.headers["content-type"]) == (200, answered)
-    assert response.json() == {"data": {"__typename": "Query"}}
+ACCEPTED: list[tuple[str | None, str]] = [
+    (None, JSON),
+    ("*/*", JSON),
+    ("application/json", JSON),
+    ("application/graphql-response+json", GRAPHQL),
+    ("application/graphql-response+json, application/json;q=0.9", GRAPHQL),
+    ("application/graphql-response+json;q=0.5, application/json", JSON),
+    ("application/graphql-response+json; charset=utf-8, */*", GRAPHQL),
+    ("text/plain", JSON),
+    ("application/json;q=nonsense", JSON),
+]
+
+
+async def test_the_answer_has_the_media_type_that_is_wanted(service: Caller) -> None:
+    for accept, answered in ACCEPTED:
+        response = await post(service, TYPENAME, accept)
+        assert (response.status_code, response.headers["content-type"]) == (200, answered), accept
+        assert response.json() == {"data": {"__typename": "Query"}}
 
 
 async def test_a_document_at_fault_is_400_to_a_client_of_the_specification_only(
@@ -248,7 +246,7 @@ async def test_a_browser_gets_pages_compressed_and_under_a_strict_policy(api: Ap
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert "script-src 'self';" in page.headers["content-security-policy"]
-    asset = next((DIST / "assets").rglob("*.js"))
+    asset = max((DIST / "assets").rglob("*.js"), key=lambda path: path.stat().st_size)
     path = f"/assets/{asset.relative_to(DIST / 'assets')}"
     for encoding in ("gzip", "identity"):
         found = await anyone.http.get(path, headers={"Accept-Encoding": encoding})

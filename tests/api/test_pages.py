@@ -12,7 +12,7 @@ import pytest
 from schema import ids
 from tests.api.support import Api, Caller, document
 
-LINES = 200
+LINES = 160
 SELECTION = (
     "__typename ... on LedgerEntry { id seq kind amount balanceAfter campaign recordedAt "
     "reason { code } job { id key } totalsAfter { granted charged refunded adjusted net } }"
@@ -88,7 +88,7 @@ async def feed(api: Api, service: Caller) -> Feed:
         await service.do("adjustBalance", account=account, amount=n - 2 or 7, **reason)
     lines = await service.lines(account, SELECTION)
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
-    assert len(lines) > 150
+    assert len(lines) > 100
     return Feed(service, account, lines[::-1])
 
 
@@ -104,7 +104,7 @@ async def test_every_line_carries_the_balance_and_the_totals_it_left(feed: Feed)
 async def test_random_pages_are_slices_of_the_whole_list(feed: Feed) -> None:
     chance = random.Random(7)
     whole = [line["seq"] for line in feed.lines]
-    for _ in range(60):
+    for _ in range(30):
         size = chance.choice([1, 2, 3, 50, 99, 100])
         older, newer = (chance.choice([None, chance.randint(0, len(whole) + 3)]) for _ in range(2))
         bounded = [
