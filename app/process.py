@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from app.settings import Settings, SettingsError
-from models.database import SERVER_ROLE, Database
+from models.database import CONNECTION_LOST, SERVER_ROLE, Database
 from models.fence import Fence
 from models.reasons import Catalogue
 from models.sweep import BATCH, sweep
@@ -29,6 +29,8 @@ from subscriptions.bell import Bell
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 2.0
+SWEEPS_IN_A_ROW_MAX = 20
+"""Full batches taken without a pause: jobs that cannot be ended must not keep it spinning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,12 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         catalogue = Catalogue(db)
         writer = Writer(db, catalogue, on_committed=bell.committed)
         stack.push_async_callback(writer.close)
+        identity = Identity(db, rules)
+        stack.push_async_callback(identity.close)
         process = Process(
             settings,
             Services(db, fence, catalogue, writer, bell),
-            Identity(db, rules),
+            identity,
             build_schema(),
         )
         sweeper = asyncio.create_task(_sweep(process), name="sweep")
@@ -121,8 +125,11 @@ async def _sweep(process: Process) -> None:
     services = process.services
     while not process.stopping.is_set():
         try:
-            while await sweep(services.db, services.catalogue, services.writer) == BATCH:
-                pass
+            for _ in range(SWEEPS_IN_A_ROW_MAX):
+                if await sweep(services.db, services.catalogue, services.writer) < BATCH:
+                    break
+        except CONNECTION_LOST as lost:
+            log.warning("the sweep waits for the database", error=repr(lost))
         except Exception:
             log.exception("the sweep failed and is tried again")
         with suppress(TimeoutError):
