@@ -1,5 +1,5 @@
-"""Reading a GraphQL request strictly: what is not well formed is refused here, with a status and
-a sentence.
+"""Reading a GraphQL request strictly: what is not well formed is refused here, with a status and a
+sentence.
 
 Owns bodies, parameters and media types. Owns no execution.
 """

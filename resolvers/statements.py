@@ -21,8 +21,8 @@ async def read(
     end: datetime,
     time_zone: str | None,
 ) -> Statement:
-    """The account's half-open period `start` to `end`, its days cut in `time_zone` or the
-    account's own.
+    """The account's half-open period `start` to `end`, its days cut in `time_zone` or the account's
+    own.
 
     Raises: BadInput, Forbidden, NotFound.
     """

@@ -81,8 +81,8 @@ class UsageEdge:
 class UsageConnection:
     """A page of lines, newest first.
 
-    A cursor stands for a seq, is opaque, never goes stale, and serves usage, the subscriptions
-    and any filter alike.
+    A cursor stands for a seq, is opaque, never goes stale, and serves usage, the subscriptions and
+    any filter alike.
     """
 
     edges: list[UsageEdge] = strawberry.field(

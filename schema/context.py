@@ -32,8 +32,8 @@ class Services:
 
 
 class Loaders:
-    """One query per kind and tick. Nothing is remembered: a line read later in an operation is
-    read anew.
+    """One query per kind and tick. Nothing is remembered: a line read later in an operation is read
+    anew.
     """
 
     def __init__(self, db: Reads) -> None:

@@ -1,5 +1,5 @@
-"""Types and fields whose description is their docstring: one sentence, in one place, for reader
-and client.
+"""Types and fields whose description is their docstring: one sentence, in one place, for reader and
+client.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ class Viewer:
 
     @field
     async def account(self, info: Info) -> Account | None:
-        """The account that a customer's token speaks for. Null for a service, and until the
-        account is open.
+        """The account that a customer's token speaks for. Null for a service, and until the account
+        is open.
         """
         return _shown(await accounts.own(info.context.db, self.viewer))
 

@@ -36,9 +36,7 @@ def drift(snapshot: Path = SNAPSHOT) -> str:
 
 
 def unannounced_breaks(snapshot: Path = SNAPSHOT, announced: Path = ANNOUNCED) -> list[str]:
-    """What the code takes from clients of the snapshot, a sentence each, without what is
-    announced.
-    """
+    """What the code takes from clients of the snapshot and is not announced, a sentence each."""
     if not snapshot.exists():
         return []
     known = {

@@ -154,8 +154,8 @@ class Account(Node):
 
     @field
     def head_cursor(self) -> str:
-        """Where a subscriber that has seen everything so far resumes; there from the start, at
-        seq 0.
+        """Where a subscriber that has seen everything so far resumes; there from the start, at seq
+        0.
         """
         return ids.cursor(self.record.last_seq)
 
