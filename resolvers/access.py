@@ -44,8 +44,8 @@ class Viewer:
 def admit(viewer: Viewer, scope: Scope, account_id: int | None = None) -> bool:
     """Decide whether `viewer` may do what `scope` names, to the account where one is named.
 
-    Returns: False for an account that the viewer must not know of. Raises: Forbidden where the
-    viewer may not do this to any account.
+    Returns: False for an account that the viewer must not know of.
+    Raises: Forbidden where the viewer may not do this to any account.
     """
     if viewer.kind is ViewerKind.CUSTOMER:
         if scope is not Scope.READ:

@@ -43,8 +43,8 @@ async def lines(
 ) -> AsyncGenerator[list[Line], None]:
     """The account's lines that `filter` keeps, as pages of at most `PAGE_SIZE`.
 
-    Raises: BadInput before the first page. Guarantees: no connection is held between pages; lines
-    that land meanwhile are not in it.
+    Raises: BadInput before the first page.
+    Guarantees: no connection is held between pages; lines that land meanwhile are not in it.
     """
     check_filter(filter)
     older_than: int | None = account.last_seq + 1
