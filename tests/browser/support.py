@@ -6,6 +6,7 @@ Owns driving the page and reading it back. Owns no expectation.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,13 +16,14 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.api.support import Api, Caller, served
+from tests.api.support import Api, Caller, issuer_keys, served
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WEB = ROOT / "web"
 WIDE = (1280, 900)
 NARROW = (390, 844)
 MINUS = "\u2212"
+_numbers = itertools.count(1)
 BROWSER_ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
@@ -85,6 +87,15 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write_eof()
 
 
+@dataclass(frozen=True)
+class Customer:
+    """An account and the token of its customer."""
+
+    id: str
+    key: str
+    token: str
+
+
 class Backend:
     """A server on one database, behind a gate: it can be stopped and started again."""
 
@@ -94,19 +105,25 @@ class Backend:
         self._stack = AsyncExitStack()
         self.gate = Gate()
         self.api: Api
+        self.service: Caller
 
     async def start(self) -> None:
         self.api = await self._stack.enter_async_context(served(self._database_url, self._folder))
+        self.service = await self.api.service(name=f"tests-{next(_numbers)}")
         self.gate.target = int(self.api.url.rpartition(":")[2])
 
     async def stop(self) -> None:
         self.gate.target = None
         await self._stack.aclose()
 
-    def token(self, account_key: str, **claims: Any) -> str:
-        token = self.api.customer(account_key, **claims).token
-        assert token
-        return token
+    async def customer(self, granted: int = 1_000, **given: Any) -> Customer:
+        """The customer of a new account."""
+        key = f"acme-{next(_numbers)}"
+        account = await self.service.opened(key, granted, **given)
+        return Customer(account, key, self.token(key))
+
+    def token(self, key: str, **claims: Any) -> str:
+        return issuer_keys().token(key, **claims)
 
 
 @asynccontextmanager
@@ -153,6 +170,11 @@ class Screen:
         fragment = f"#token={token}" + (f"&entry={entry}" if entry else "")
         await self.page.goto(f"{self.origin}/billing/usage{query}{fragment}")
 
+    def forgive_lost_connections(self) -> None:
+        """The browser itself reports those; a test that causes them expects them."""
+        lost = re.compile("ERR_|WebSocket")
+        self.problems = [problem for problem in self.problems if not lost.search(problem)]
+
     async def live(self) -> None:
         await expect(self.connection).to_have_text("Live", timeout=20_000)
 
@@ -187,7 +209,10 @@ async def screen_on(
     )
     page = await context.new_page()
     screen = Screen(page, context, origin)
-    note = screen.problems.append
+
+    def note(problem: str) -> None:
+        screen.problems.append(problem)
+
     page.on("pageerror", lambda error: note(f"page error: {error}"))
     page.on("console", lambda said: note(said.text) if said.type in ("error", "warning") else None)
     page.on(
@@ -202,8 +227,18 @@ async def screen_on(
         await context.close()
 
 
+async def book(service: Caller, account: str, count: int) -> None:
+    """So many charges of 1 credit."""
+    prefix = next(_numbers)
+    given = [
+        {"account": account, "idempotencyKey": f"{prefix}-{n}", "amount": 1} for n in range(count)
+    ]
+    for at in range(0, count, 100):
+        await service.do_all("recordCharge", given[at : at + 100])
+
+
 async def fail_a_job(service: Caller, account: str, key: str, amount: int = 40) -> None:
-    """A job of the account that is charged, then fails on our side."""
+    """A job of the account that is charged, then fails on our side: two lines."""
     await service.do(
         "startJob",
         account=account,

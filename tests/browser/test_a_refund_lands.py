@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 from tests.api.support import Caller
-from tests.browser.support import MINUS, Backend, Screen, fail_a_job, screen_on
+from tests.browser.support import MINUS, Customer, Screen, fail_a_job
 
 
 async def test_a_refund_lands_while_the_customer_looks_and_everything_reconciles(
-    backend: Backend, service: Caller, account: str, screen: Screen
+    service: Caller, customer: Customer, screen: Screen
 ) -> None:
-    await screen.open(backend.token("acme"))
+    await screen.open(customer.token)
     await screen.live()
     await expect(screen.balance).to_have_text("1,000")
 
     await service.do(
         "startJob",
-        account=account,
+        account=customer.id,
         key="gen-1",
         operation="text_to_image",
         amount=40,
@@ -33,7 +33,7 @@ async def test_a_refund_lands_while_the_customer_looks_and_everything_reconciles
 
     await service.do(
         "finishJob",
-        account=account,
+        account=customer.id,
         key="gen-1",
         status="FAILED",
         reasonCode="PLATFORM_ERROR",
@@ -58,10 +58,10 @@ async def test_a_refund_lands_while_the_customer_looks_and_everything_reconciles
 
 
 async def test_the_refund_stands_out_by_sign_word_and_icon_and_not_by_colour_alone(
-    backend: Backend, service: Caller, account: str, screen: Screen
+    service: Caller, customer: Customer, screen: Screen
 ) -> None:
-    await fail_a_job(service, account, "gen-1")
-    await screen.open(backend.token("acme"))
+    await fail_a_job(service, customer.id, "gen-1")
+    await screen.open(customer.token)
     refund, charge = screen.row(3), screen.row(2)
     await expect(refund.locator(".amount")).to_have_text("+40")
     await expect(refund.locator(".kind")).to_have_text("Refund")
@@ -75,28 +75,27 @@ async def test_the_refund_stands_out_by_sign_word_and_icon_and_not_by_colour_alo
 
 
 async def test_through_refund_landed_the_charge_comes_with_its_refund(
-    backend: Backend, service: Caller, account: str, browser: Browser
+    service: Caller, customer: Customer, screen: Screen
 ) -> None:
-    async with screen_on(browser, backend.gate.url) as screen:
-        await screen.open(backend.token("acme"))
-        await screen.page.locator("usage-feed").evaluate(
-            "feed => feed.setAttribute('subscription', 'refundLanded')"
-        )
-        await screen.live()
-        await fail_a_job(service, account, "gen-1")
-        await expect(screen.row(3).locator(".amount")).to_have_text("+40")
-        await expect(screen.row(2).locator(".back")).to_have_text("Refunded 40 of 40")
-        await expect(screen.term("refunded")).to_have_text("40")
-        await screen.reconciles()
-        assert (await screen.seqs(), screen.problems) == ([3, 2, 1], [])
+    await screen.open(customer.token)
+    await screen.page.locator("usage-feed").evaluate(
+        "feed => feed.setAttribute('subscription', 'refundLanded')"
+    )
+    await screen.live()
+    await fail_a_job(service, customer.id, "gen-1")
+    await expect(screen.row(3).locator(".amount")).to_have_text("+40")
+    await expect(screen.row(2).locator(".back")).to_have_text("Refunded 40 of 40")
+    await expect(screen.term("refunded")).to_have_text("40")
+    await screen.reconciles()
+    assert await screen.seqs() == [3, 2, 1]
 
 
 @pytest.mark.parametrize("by", ["click", "Enter"])
 async def test_an_opened_line_tells_its_job_and_why_it_was_refunded(
-    backend: Backend, service: Caller, account: str, screen: Screen, by: str
+    service: Caller, customer: Customer, screen: Screen, by: str
 ) -> None:
-    await fail_a_job(service, account, "gen-1")
-    await screen.open(backend.token("acme"))
+    await fail_a_job(service, customer.id, "gen-1")
+    await screen.open(customer.token)
     line = screen.row(3).locator(".line")
     if by == "click":
         await line.click()
@@ -112,12 +111,12 @@ async def test_an_opened_line_tells_its_job_and_why_it_was_refunded(
 
 
 async def test_a_failed_job_that_is_not_refunded_says_why_not(
-    backend: Backend, service: Caller, account: str, screen: Screen
+    service: Caller, customer: Customer, screen: Screen
 ) -> None:
-    job = {"account": account, "key": "gen-1"}
+    job = {"account": customer.id, "key": "gen-1"}
     await service.do("startJob", **job, operation="upscale", amount=15, deadlineSeconds=600)
     await service.do("finishJob", **job, status="FAILED", reasonCode="INPUT_POLICY")
-    await screen.open(backend.token("acme"))
+    await screen.open(customer.token)
     await screen.row(2).locator(".line").click()
     await expect(screen.row(2).locator(".detail")).to_contain_text("No refund:")
     await screen.reconciles()

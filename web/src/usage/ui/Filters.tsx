@@ -24,9 +24,7 @@ export function Filters(): JSX.Element {
             type="button"
             aria-pressed={kinds.includes(kind)}
             onClick={() =>
-              model.setView({
-                kinds: kinds.includes(kind) ? kinds.filter((one) => one !== kind) : [...kinds, kind],
-              })
+              model.setView({ kinds: KINDS.filter((one) => kinds.includes(one) !== (one === kind)) })
             }
           >
             {strings.kinds[kind]}
