@@ -69,16 +69,13 @@ def serve(port: int | None) -> None:
 def token(account_key: str | None, service: bool, scopes: str | None, data_dir: Path) -> None:
     """Print a customer's or a service's credential, and nothing else."""
     from app.credentials import ALL_SCOPES
+    from app.keys import scopes_of
 
     if (account_key is None) == (not service):
         raise click.UsageError("Say either --account KEY or --service.")
     if scopes is not None and not service:
         raise click.UsageError("--scopes goes with --service.")
-    wanted = ALL_SCOPES if scopes is None else [s.strip() for s in scopes.split(",") if s.strip()]
-    if unknown := sorted(set(wanted) - set(ALL_SCOPES)):
-        raise click.UsageError(
-            f"There is no scope {', '.join(unknown)}. The scopes are {', '.join(ALL_SCOPES)}."
-        )
+    wanted = ALL_SCOPES if scopes is None else scopes_of(scopes)
     click.echo(_run(_token(account_key, wanted, data_dir)))
 
 
@@ -194,6 +191,59 @@ async def _add_reason(code: str, kind: str, title: str, fault: str, data_dir: Pa
                 raise click.ClickException(problem.message)
 
 
+@commands.group("key")
+def service_key() -> None:
+    """Services' keys."""
+
+
+@service_key.command("create")
+@click.argument("name")
+@click.option("--scopes", required=True, metavar="S,S", help="What the key allows, or `all`.")
+@data_option
+def create_key(name: str, scopes: str, data_dir: Path) -> None:
+    """Make a service's key and print its secret, which is shown this once."""
+    from app.keys import create, scopes_of
+
+    click.echo(_run(create(data_dir, name, scopes_of(scopes))))
+
+
+@service_key.command("list")
+@data_option
+def list_keys(data_dir: Path) -> None:
+    """List all keys: scopes, age, last use, end."""
+    from app.keys import table
+
+    click.echo(_run(table(data_dir)), nl=False)
+
+
+@service_key.command("rotate")
+@click.argument("name")
+@click.option(
+    "--expires-in-hours",
+    type=click.FloatRange(min=0),
+    help="When the old key ends by itself. By default when it is revoked.",
+)
+@data_option
+def rotate_key(name: str, expires_in_hours: float | None, data_dir: Path) -> None:
+    """Make a second key beside the old one and print its secret."""
+    from app.keys import rotate
+
+    click.echo(_run(rotate(data_dir, name, expires_in_hours)))
+
+
+@service_key.command("revoke")
+@click.argument("name")
+@click.option("--old", is_flag=True, help="Of two live keys, the older.")
+@click.option("--all", "every", is_flag=True, help="Every live key of the name.")
+@data_option
+def revoke_key(name: str, old: bool, every: bool, data_dir: Path) -> None:
+    """Revoke a key: within 10 seconds no server accepts it."""
+    from app.keys import revoke
+
+    revoked = _run(revoke(data_dir, name, old=old, every=every))
+    click.echo(f"Revoked {revoked} of {name}.")
+
+
 @commands.command()
 @click.option("--check", is_flag=True, help="Compare only; exit 1 where the two differ.")
 def schema(check: bool) -> None:
@@ -292,12 +342,14 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from app.running import NoServer
     from app.settings import SettingsError
     from models.database import DatabaseUnusable
+    from models.service_keys import KeyRefused
 
     return (
         ApiError,
         DatabaseUnusable,
         DemonstrationError,
         EmbeddedPostgresError,
+        KeyRefused,
         NoServer,
         SettingsError,
         TraceError,

@@ -8,6 +8,7 @@ streams (`streams`).
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 import orjson
@@ -68,7 +69,8 @@ async def answer(request: Request, process: Process) -> Response:
 async def _answer(request: Request, process: Process, media_type: str, request_id: str) -> Response:
     if request.method not in ("GET", "POST"):
         raise Malformed(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
-    viewer = await process.identity.viewer(request.headers.get("authorization"))
+    authorization = request.headers.get("authorization")
+    viewer = await process.identity.viewer(authorization)
     question = await questions.read(request, _body_bytes_max(viewer, process))
     context = Context(viewer, process.services)
     transport = streams.transport_for(request.headers.get("accept", ""))
@@ -81,7 +83,8 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
             operation_name=question.operation_name,
             allowed_operation_types=allowed | {OperationType.SUBSCRIPTION},
         )
-        return await streams.response(results, transport, context, request_id)
+        review = partial(process.identity.viewer, authorization, remembered=False)
+        return await streams.response(results, transport, context, request_id, review)
     result = await _execute(process, question, context, reading=request.method == "GET")
     return _response(result, media_type, request_id)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 
 import orjson
+import structlog
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from strawberry.http import GraphQLHTTPResponse
@@ -24,8 +25,14 @@ from strawberry.http.streaming import (
 )
 
 from app.results import body_of
+from models.database import CONNECTION_LOST
+from resolvers.access import Viewer, ViewerKind
+from resolvers.errors import Unauthenticated
+from resolvers.identity import KEY_MEMORY_SECONDS
 from schema import errors
 from schema.context import Context
+
+log = structlog.get_logger(__name__)
 
 SIGN_OF_LIFE_SECONDS = 12.0
 
@@ -44,24 +51,33 @@ async def response(
     transport: HTTPStreamTransport,
     context: Context,
     request_id: str,
+    review: Callable[[], Awaitable[Any]],
 ) -> Response:
-    """A response that lasts as long as the results and the credential do.
+    """A response that lasts as long as the results and the credential do, which `review` tells by
+    raising Unauthenticated.
 
     Guarantees: begins once the subscription is accepted, so that whatever a client does after it
     sees the response lands in the stream.
     """
-    stream = _Stream(results, request_id, context.viewer.expires_at)
+    stream = _Stream(results, request_id, context.viewer, review)
     await stream.accepted(context.accepted)
     return _StreamResponse(stream, transport)
 
 
 class _Stream:
     def __init__(
-        self, results: AsyncGenerator[Any, None], request_id: str, expires_at: float | None
+        self,
+        results: AsyncGenerator[Any, None],
+        request_id: str,
+        viewer: Viewer,
+        review: Callable[[], Awaitable[Any]],
     ) -> None:
         self._results = results
         self._request_id = request_id
-        self._expires_at = expires_at
+        self._expires_at = math.inf if viewer.expires_at is None else viewer.expires_at
+        self._review = review
+        self._reviewed_at = time.monotonic()
+        self._review_seconds = KEY_MEMORY_SECONDS if viewer.kind is ViewerKind.SERVICE else math.inf
         self._upcoming = asyncio.ensure_future(anext(results))
 
     async def accepted(self, accepted: asyncio.Event) -> None:
@@ -78,11 +94,14 @@ class _Stream:
     async def bodies(self) -> AsyncGenerator[dict[str, Any] | None, None]:
         """The body of each result, and None for a sign of life between them."""
         while True:
-            left = math.inf if self._expires_at is None else self._expires_at - time.time()
-            seconds = max(0.0, min(SIGN_OF_LIFE_SECONDS, left))
+            left = self._expires_at - time.time()
+            seconds = max(0.0, min(SIGN_OF_LIFE_SECONDS, self._review_seconds, left))
             await asyncio.wait({self._upcoming}, timeout=seconds)
             if left <= 0:
                 yield errors.error_body("The token has expired.", "TOKEN_EXPIRED")
+                return
+            if not await self._stands():
+                yield errors.error_body("The key is no longer valid.", Unauthenticated.code)
                 return
             if not self._upcoming.done():
                 yield None
@@ -93,6 +112,19 @@ class _Stream:
                 return
             yield body_of(result, self._request_id)
             self._upcoming = asyncio.ensure_future(anext(self._results))
+
+    async def _stands(self) -> bool:
+        """Whether the key, where it is one and it is time, is still valid."""
+        if time.monotonic() - self._reviewed_at < self._review_seconds:
+            return True
+        self._reviewed_at = time.monotonic()
+        try:
+            await self._review()
+        except Unauthenticated:
+            return False
+        except CONNECTION_LOST as lost:  # a database that is away revokes nobody
+            log.warning("a key could not be reviewed", error=repr(lost))
+        return True
 
     async def close(self) -> None:
         self._upcoming.cancel()

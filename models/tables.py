@@ -60,6 +60,8 @@ class ServiceKeyRow(Model):
     hash = fields.BinaryField()
     created_at = fields.DatetimeField(auto_now_add=True)
     revoked_at = fields.DatetimeField(null=True)
+    last_used_at = fields.DatetimeField(null=True)
+    expires_at = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         table = "service_key"

@@ -1,19 +1,21 @@
 """From an Authorization header to a viewer.
 
 Owns the rules for customers' JWTs and the short memory for services' keys. Owns no cryptography:
-PyJWT
-verifies signatures, `models.service_keys` compares keys.
+PyJWT verifies signatures, `models.service_keys` compares keys.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import jwt
+import structlog
 
 from models import accounts, service_keys
 from models.database import Database
@@ -32,6 +34,8 @@ KEY_MEMORY_SECONDS = 10.0
 revocation.
 """
 
+log = structlog.get_logger(__name__)
+
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -44,8 +48,8 @@ _ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
 @dataclass(frozen=True, slots=True)
 class TokenRules:
     """What a customer's JWT must be: who issued it (None: anyone with a key), for whom (None:
-    nobody in
-    particular), and the claim that names the account's key."""
+    nobody in particular), and the claim that names the account's key.
+    """
 
     issuer: str | None
     audience: str | None
@@ -90,32 +94,57 @@ class Identity:
         self._clock = clock
         self._services: dict[bytes, tuple[float, Viewer]] = {}
         self._accounts: dict[str, int] = {}
+        self._uses: dict[int, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def viewer(self, authorization: str | None) -> Viewer:
+    async def close(self) -> None:
+        """Wait until every use of a key is recorded."""
+        await asyncio.gather(*self._tasks)
+
+    async def viewer(self, authorization: str | None, *, remembered: bool = True) -> Viewer:
         """The viewer that an Authorization header's bearer token speaks for.
 
-        Raises: Unauthenticated, in the same words whatever is wrong with it.
+        Not `remembered`: a service's key is looked up whatever was found a moment ago, as whoever
+        reviews one that is long in use must. Raises: Unauthenticated, in the same words whatever is
+        wrong with it.
         """
         scheme, _, token = (authorization or "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not 0 < len(token) <= TOKEN_LENGTH_MAX:
             raise Unauthenticated
         if token.startswith(service_keys.PREFIX):
-            return await self._service(token)
+            return await self._service(token, remembered)
         return await self._customer(token)
 
-    async def _service(self, secret: str) -> Viewer:
+    async def _service(self, secret: str, remembered: bool) -> Viewer:
         digest = hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
         until, viewer = self._services.get(digest, (0.0, None))
-        if viewer is not None and self._clock() < until:
+        if remembered and viewer is not None and self._clock() < until:
             return viewer
         key = await service_keys.verify(self._db, secret)
         if key is None:
             self._services.pop(digest, None)
             raise Unauthenticated
+        self._note_use(key.id)
         viewer = _service_viewer(key)
         _remember(self._services, digest, (self._clock() + KEY_MEMORY_SECONDS, viewer))
         return viewer
+
+    def _note_use(self, key_id: int) -> None:
+        """Record that a key is in use, once in a while and in nobody's way."""
+        now = self._clock()
+        if now - self._uses.get(key_id, -math.inf) < service_keys.USE_NOTED_SECONDS:
+            return
+        _remember(self._uses, key_id, now)
+        task = asyncio.create_task(self._record_use(key_id), name="note-use")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _record_use(self, key_id: int) -> None:
+        try:
+            await service_keys.note_use(self._db, key_id)
+        except Exception as error:
+            log.warning("the use of a key was not recorded", key=key_id, error=repr(error))
 
     async def _customer(self, token: str) -> Viewer:
         claims = self._claims(token)
