@@ -28,7 +28,9 @@ async def migrate(dsn: str) -> None:
         with orm:
             await orm.init(config=config)
             executor = MigrationExecutor(orm.connections.get("default"), config["apps"])
-            await executor.migrate([MigrationTarget(app_label="models", name="__latest__")])
-            await orm.close_connections()
+            try:
+                await executor.migrate([MigrationTarget(app_label="models", name="__latest__")])
+            finally:
+                await orm.close_connections()
     finally:
         await guard.close()

@@ -1,8 +1,8 @@
 """What the database itself must enforce, compared with what it does.
 
-Owns the list of fences in `fences.txt`: columns, constraints, indexes, triggers and functions as a
-migrated database describes them. A fence that is missing, altered, not validated or switched off no
-longer is what was claimed.
+Owns the list of fences in `fences.txt`: columns, constraints, indexes, triggers, functions,
+policies and rights, as a migrated database describes them. A fence that is missing, altered, not
+validated or switched off no longer is what was claimed.
 """
 
 from __future__ import annotations
@@ -44,6 +44,23 @@ with ours as (
            concat_ws(' ', provolatile::text, proconfig::text, md5(prosrc))
     from pg_proc p where pronamespace = current_schema()::regnamespace
       and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+    union all
+    select 'row security', relname, case when relrowsecurity then 'on' else 'off' end
+    from ours join pg_class using (oid, relname, relkind) where relkind = 'r'
+    union all
+    select 'policy', tablename || '.' || policyname,
+           concat_ws(' ', permissive, roles::text, cmd, qual, 'check ' || with_check)
+    from pg_policies where schemaname = current_schema()
+    union all
+    select 'rights', rolname || '.' || relname,
+           string_agg(privilege_type, ' ' order by privilege_type)
+    from ours join pg_class using (oid, relname, relkind) cross join aclexplode(relacl)
+    join pg_roles on pg_roles.oid = grantee where rolname like 'usage_feed_%' group by 2
+    union all
+    select 'rights', rolname || '.' || relname || '.' || attname,
+           string_agg(privilege_type, ' ' order by privilege_type)
+    from ours join pg_attribute on attrelid = ours.oid cross join aclexplode(attacl)
+    join pg_roles on pg_roles.oid = grantee where rolname like 'usage_feed_%' group by 2
     union all
     select 'setting', 'session_replication_role', current_setting('session_replication_role')
 )

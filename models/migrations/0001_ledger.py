@@ -34,11 +34,26 @@ class Migration(migrations.Migration):
                 ("adjusted", fields.BigIntField()),
                 ("last_seq", fields.IntField()),
                 ("recorded_at", fields.DatetimeField(null=True)),
-                ("live", fields.BooleanField()),
+                (
+                    "live",
+                    fields.BooleanField(
+                        description=(
+                            "a line was booked as it happened: no more history can be imported"
+                        )
+                    ),
+                ),
                 ("opened_at", fields.DatetimeField()),
                 ("input_hash", fields.BinaryField()),
             ],
-            options={"table": "account", "app": "models", "pk_attr": "id"},
+            options={
+                "table": "account",
+                "app": "models",
+                "pk_attr": "id",
+                "table_description": (
+                    "One customer's balance and the totals behind it: the state after its line "
+                    "`last_seq`."
+                ),
+            },
             bases=["Model"],
         ),
         ops.CreateModel(
@@ -49,7 +64,14 @@ class Migration(migrations.Migration):
                 ("title", fields.CharField(max_length=200)),
                 ("fault", fields.CharField(max_length=8)),
             ],
-            options={"table": "reason", "app": "models", "pk_attr": "code"},
+            options={
+                "table": "reason",
+                "app": "models",
+                "pk_attr": "code",
+                "table_description": (
+                    "One reason of the catalogue. `kind` is the kind of entry it explains, or JOB."
+                ),
+            },
             bases=["Model"],
         ),
         ops.CreateModel(
@@ -62,7 +84,14 @@ class Migration(migrations.Migration):
                 ("created_at", fields.DatetimeField(auto_now_add=True)),
                 ("revoked_at", fields.DatetimeField(null=True)),
             ],
-            options={"table": "service_key", "app": "models", "pk_attr": "id"},
+            options={
+                "table": "service_key",
+                "app": "models",
+                "pk_attr": "id",
+                "table_description": (
+                    "A service's credential, stored as the SHA-256 of its 256 random bits."
+                ),
+            },
             bases=["Model"],
         ),
         ops.RunSQL("create unique index service_key_hash on service_key (hash)"),
