@@ -26,8 +26,9 @@ from app.questions import Question
 from app.results import body_of, is_request_error
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
+from resolvers.identity import KEY_MEMORY_SECONDS
 from schema.context import Context
-from schema.errors import error_body, internal_error
+from schema.errors import UNAVAILABLE, error_body, internal_error
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ class Sockets:
         per_account_max: int = 100,
         operations_max: int = 100,
         seconds_to_init: float = 10.0,
-        seconds_between_reviews: float = 30.0,
+        seconds_between_reviews: float = KEY_MEMORY_SECONDS,
     ) -> None:
         """Set the limits: sockets of one customer's account, operations at once on one socket, the
         time to introduce oneself, and how often a service's key is checked again.
@@ -165,7 +166,7 @@ class _Conversation:
     async def _review(self) -> None:
         """End the socket of a service whose key has been revoked."""
         try:
-            await self._process.identity.viewer(self._authorization)
+            await self._process.identity.viewer(self._authorization, remembered=False)
         except Unauthenticated:
             await self._close(Closing(Code.FORBIDDEN, "The key is no longer valid"))
         except Exception as error:  # a database that is away revokes nobody
@@ -186,13 +187,16 @@ class _Conversation:
         self._operations[operation_id] = self._spawn(self._operate(operation_id, question, context))
 
     async def _operate(self, operation_id: str, question: Question, context: Context) -> None:
-        with suppress(WebSocketDisconnect):
+        try:
             last = await self._run(operation_id, question, context)
             if self._process.stopping.is_set():
-                await self._close(Closing(Code.SERVICE_RESTART, "The server is restarting"))
-                return
+                raise Closing(Code.SERVICE_RESTART, "The server is restarting")
             self._operations.pop(operation_id, None)
             await self._send({"id": operation_id, **last})
+        except Closing as closing:
+            await self._close(closing)
+        except WebSocketDisconnect:
+            pass
 
     async def _run(self, operation_id: str, question: Question, context: Context) -> Message:
         """Send the operation's results; returns the message that ends it."""
@@ -209,9 +213,10 @@ class _Conversation:
                     result = cast("ExecutionResult", frame)  # the schema has no @defer or @stream
                     payload = body_of(result, request_id)
                     if is_request_error(result):
+                        _come_back_if_away(payload["errors"])
                         return {"type": "error", "payload": payload["errors"]}
                     await self._send({"id": operation_id, "type": "next", "payload": payload})
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, Closing):
             raise
         except Exception:
             log.exception("an operation failed", request_id=request_id)
@@ -241,6 +246,12 @@ class _Conversation:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _come_back_if_away(errors: list[Message]) -> None:
+    """An error message is final to a client, and a database that is away is not: close instead."""
+    if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
+        raise Closing(Code.TRY_AGAIN_LATER, "The database is away for a moment")
 
 
 def _authorization(payload: Message, socket: WebSocket) -> str | None:

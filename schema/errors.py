@@ -14,6 +14,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from models.database import CONNECTION_LOST
 from resolvers.errors import RequestError
 
 log = structlog.get_logger(__name__)
@@ -22,6 +23,7 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 BAD_USER_INPUT = "BAD_USER_INPUT"
 INTERNAL = "INTERNAL"
+UNAVAILABLE = "UNAVAILABLE"
 MESSAGE_LENGTH_MAX = 500
 
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
@@ -59,7 +61,10 @@ def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
         cause = error.original_error or error
         log.error("a request failed", request_id=request_id, path=error.path, exc_info=cause)
         return shown | internal_error(request_id)["errors"][0]
-    if len(error.message) > MESSAGE_LENGTH_MAX:
+    if code == UNAVAILABLE:
+        log.warning("the database is away", request_id=request_id, error=repr(error.original_error))
+        shown["message"] = "The database is away for a moment. Try again."
+    if len(shown["message"]) > MESSAGE_LENGTH_MAX:
         shown["message"] = error.message[: MESSAGE_LENGTH_MAX - 1] + "…"
     shown["extensions"] = {"code": code}
     return shown
@@ -73,6 +78,8 @@ def _code(error: GraphQLError) -> str:
         return cause.code
     if isinstance(cause, _NOTHING_TO_RUN):
         return VALIDATION_FAILED
+    if isinstance(cause, CONNECTION_LOST):
+        return UNAVAILABLE
     if cause is not None and not isinstance(cause, GraphQLError):
         return INTERNAL
     if isinstance(error, GraphQLSyntaxError):

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
+from app.faults.servers import RedisServer
 from subscriptions.bell import Bell
-from tests.live.support import NEVER_SECONDS, Ledger, RedisServer, running
+from tests.live.support import NEVER_SECONDS, Ledger, running
 
 
 @pytest.fixture

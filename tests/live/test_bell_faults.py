@@ -12,23 +12,15 @@ import asyncpg
 import pytest
 
 from app.embedded import EmbeddedPostgres
+from app.faults.proxy import Proxy
+from app.faults.servers import RedisServer, free_port, signal_postgres
+from app.faults.verdict import Verdict
 from models.migrate import migrate
 from subscriptions.backends.base import WAITING_MAX
 from subscriptions.backends.postgres import PostgresBackend
 from subscriptions.backends.redis import RedisBackend
 from subscriptions.bell import Bell
-from tests.live.support import (
-    NEVER_SECONDS,
-    Ledger,
-    Proxy,
-    Reader,
-    RedisServer,
-    Verdict,
-    eventually,
-    free_port,
-    running,
-    signal_postgres,
-)
+from tests.live.support import NEVER_SECONDS, Ledger, Reader, eventually, running
 
 FAULTS = 8
 
@@ -114,7 +106,7 @@ async def test_what_could_not_be_published_is_published_later(
 ) -> None:
     """The listener reaches Redis all along; only the writer's way there is down."""
     async with (
-        Proxy("127.0.0.1", redis_server.port).running() as proxy,
+        Proxy(("127.0.0.1", redis_server.port)).running() as proxy,
         Ledger.at(database_url) as ledger,
     ):
         through = f"redis://127.0.0.1:{proxy.port}"
@@ -178,7 +170,7 @@ async def test_a_connection_that_hangs_half_open_is_found_by_its_probe(
     database = urlsplit(database_url)
     port = redis_server.port if broker == "redis" else database.port or 5432
     async with (
-        Proxy("127.0.0.1", port).running() as proxy,
+        Proxy(("127.0.0.1", port)).running() as proxy,
         Ledger.at(database_url) as ledger,
     ):
         backend = (

@@ -14,10 +14,12 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
+from app.faults.servers import free_port
+from app.faults.verdict import Verdict
 from app.messages import Code
 from app.websocket import SUBPROTOCOL
 from tests.live.door import Door, Message, door
-from tests.live.support import Verdict, eventually, free_port
+from tests.live.support import eventually
 
 SCRIPT = Path(__file__).with_name("follow.mjs")
 WEB = Path(__file__).parents[2] / "web" / "node_modules" / "graphql-ws"

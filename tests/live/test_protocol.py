@@ -309,10 +309,10 @@ REFUSED_DOCUMENTS = {
         },
         "GRAPHQL_VALIDATION_FAILED",
     ),
-    "a missing variable": ({"query": LANDED}, "GRAPHQL_VALIDATION_FAILED"),
+    "a missing variable": ({"query": LANDED}, "BAD_USER_INPUT"),
     "a variable of another type": (
         {"query": LANDED, "variables": {"account": [1]}},
-        "GRAPHQL_VALIDATION_FAILED",
+        "BAD_USER_INPUT",
     ),
     "an unreadable id": ({"query": LANDED, "variables": {"account": "x"}}, "NOT_FOUND"),
     "an unknown account": (
@@ -386,7 +386,7 @@ async def test_one_operation_too_many_gets_an_error_and_the_socket_stays(
         there.introduced() as socket,
     ):
         for n in range(4):
-            await socket.follow(str(n), there.account)
+            await socket.follow(str(n), there.account, since="c2VxOjA=")
         answer = await socket.hear()
         assert (answer["id"], answer["type"]) == ("3", "error")
         assert _codes(answer["payload"]) == ["TOO_MANY_OPERATIONS"]

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.faults.verdict import Verdict
 from tests.live.door import LANDED, Door, Message, door
-from tests.live.support import Verdict, eventually
+from tests.live.support import eventually
 
 FROM_THE_START = "c2VxOjA="
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json'
