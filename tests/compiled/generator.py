@@ -132,13 +132,13 @@ class Generator:
         if field.args or is_composite_type(named) or self._chance(0.3) or is_abstract_type(parent):
             self._aliases += 1
             key = f"a{self._aliases}: {name}"
-        text = f"{key}{self._arguments(parent, name, field)}{self._directives()}"
+        head = f"{key}{self._arguments(parent, name, field)}{self._directives()}"
         if not is_composite_type(named):
-            return text
-        text = f"{text} {self._selection(named, depth)}"
+            return head
+        text = f"{head} {self._selection(named, depth)}"
         # The same field again, to be merged with the first.
         if self._chance(0.1):
-            text += f" {text.split(' {', 1)[0]} {self._selection(named, min(depth, 2))}"
+            text += f" {head} {self._selection(named, min(depth, 2))}"
         return text
 
     def _directives(self) -> str:
@@ -170,14 +170,16 @@ class Generator:
         type_ = argument.type
         if not is_non_null_type(type_) and self._chance(0.4):
             return None
-        value = self._values(coordinate, self._random)
-        if value is ABSENT:
-            value = self._value(type_)
+        value = self._given_or_made(coordinate, type_)
         if not self._chance(0.5):
             return self._literal(type_, value)
         if self._chance(0.05):
             value = self._random.choice([None, ABSENT, "wrong", -1, [], {"a": 1}])
         return self._variable(str(type_), value)
+
+    def _given_or_made(self, coordinate: str, type_: Any) -> Any:
+        value = self._values(coordinate, self._random)
+        return self._value(type_) if value is ABSENT else value
 
     def _value(self, type_: Any) -> Any:
         random = self._random
@@ -191,7 +193,7 @@ class Generator:
             return random.choice(list(type_.values))
         if is_input_object_type(type_):
             return {
-                name: self._value(field.type)
+                name: self._given_or_made(f"{type_.name}.{name}", field.type)
                 for name, field in type_.fields.items()
                 if is_non_null_type(field.type) or self._chance(0.4)
             }
@@ -217,4 +219,12 @@ class Generator:
                 for name, item in value.items()
             ]
             return f"{{{', '.join(inner)}}}"
-        return str(value) if is_enum_type(type_) else json.dumps(value, ensure_ascii=False)
+        return str(value) if is_enum_type(type_) else _json_literal(value)
+
+
+def _json_literal(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_json_literal(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json_literal, value))}]"
+    return json.dumps(value, ensure_ascii=False)
