@@ -70,10 +70,13 @@ class Fence:
                 self._give_back(bound)
 
     def _chosen(self, account_id: int) -> _Bound | None:
-        """An idle connection: one bound to the account, or else, if no more may be opened, the one
-        that has been idle for longest.
+        """An idle connection that is still open: one bound to the account, or else, if no more may
+        be opened, the one that has been idle for longest.
         """
-        for bound in reversed(self._idle):
+        alive = [bound for bound in self._idle if not bound.connection.is_closed()]
+        self._open -= len(self._idle) - len(alive)
+        self._idle = alive
+        for bound in reversed(alive):
             if bound.account_id == account_id:
                 self._idle.remove(bound)
                 return bound

@@ -15,6 +15,7 @@ from resolvers import access, accounts, usage
 from resolvers import statements as asked_statements
 from schema import ids
 from tests.api.support import Api, Caller
+from tests.owner import owner_of
 
 FOREIGN = """
 query ($account: ID!, $charge: ID!, $job: ID!, $from: DateTime!, $to: DateTime!) {
@@ -147,3 +148,24 @@ async def test_a_statement_reads_behind_the_fence_too(api: Api, service: Caller)
     statement = await statements.read(reads, own, start, end, "UTC")
     assert statement is not None
     assert statement.closing_seq == 2
+
+
+async def test_connections_that_the_database_closed_are_not_lent_again(
+    api: Api, service: Caller, database_url: str
+) -> None:
+    own, _ = (ids.to_account(text) for text in await two_accounts(service))
+    fence = Fence(database_url, size=2)
+    reads = fence.around(own)
+    try:
+        await asyncio.gather(*(reads.fetchval("select pg_sleep(0.1)") for _ in range(2)))
+        async with owner_of(api.process) as db:
+            ended = await db.fetchval(
+                "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+        assert ended >= 2
+        await asyncio.sleep(0.2)
+        assert await reads.fetchval("select count(*) from entry") == 3
+        assert await asyncio.gather(*(reads.fetchval("select 1") for _ in range(4))) == [1] * 4
+    finally:
+        await fence.close()
