@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import strawberry
+from graphql.execution import Executor
 from strawberry.schema.config import StrawberryConfig
 
 from schema import refusals
+from schema.compiled import CompiledExecutor
 from schema.documents import Documents
 from schema.mutations import Mutation
 from schema.queries import Query
@@ -23,13 +25,14 @@ class UsageSchema(strawberry.Schema):
         """Nothing: `schema.errors` logs what is ours to log, without the texts of clients."""
 
 
-def build_schema() -> UsageSchema:
-    """The schema with a memory of documents of its own."""
+def build_schema(executor: type[Executor[Any]] = CompiledExecutor) -> UsageSchema:
+    """The schema with a memory of documents of its own, executed by `executor`."""
     return UsageSchema(
         Query,
         Mutation,
         Subscription,
         types=[LedgerEntry, refusals.Refused],
         extensions=[Documents.remembering()],
+        execution_context_class=executor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

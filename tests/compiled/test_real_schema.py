@@ -1,5 +1,8 @@
 """The public schema over real rows: answered alike, whoever asks and whatever for."""
 
+# graphql-core leaves its generics open.
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import gc

@@ -67,7 +67,8 @@ class Twin:
         for step in range(12):
             clock += timedelta(hours=7)
             given: dict[str, Any] = {"account_id": account, "recorded_at": clock}
-            key, more = f"{step}", {"metadata": {"step": [step, None]}} if step % 3 else {}
+            key = f"{step}"
+            more: dict[str, Any] = {"metadata": {"step": [step, None]}} if step % 3 else {}
             if step % 4 == 0:
                 one = intents.GrantCredits(
                     **given, **more, idempotency_key=key, amount=500, reason_code="GRANT_PLAN"
