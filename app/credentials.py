@@ -56,10 +56,17 @@ class Credentials:
 
         Raises: SettingsError where the operator has keys of their own.
         """
-        if settings.jwt_keys_file or settings.jwt_issuer or settings.jwt_audience:
+        own = (
+            settings.jwt_keys_file,
+            settings.jwks_url,
+            settings.jwt_issuer,
+            settings.jwt_audience,
+        )
+        if any(own):
             raise SettingsError(
                 "`run` signs its customers' tokens itself. Unset USAGE_FEED_JWT_KEYS_FILE, "
-                "USAGE_FEED_JWT_ISSUER and USAGE_FEED_JWT_AUDIENCE, or use `serve`."
+                "USAGE_FEED_JWKS_URL, USAGE_FEED_JWT_ISSUER and USAGE_FEED_JWT_AUDIENCE, "
+                "or use `serve`."
             )
         return settings.model_copy(
             update={

@@ -22,6 +22,7 @@ from models.reasons import Catalogue
 from models.sweep import BATCH, sweep
 from models.writer import Writer
 from resolvers.identity import Identity, TokenRules
+from resolvers.signing_keys import FetchedKeys, FixedKeys, SigningKeys
 from schema.context import Services
 from schema.schema import UsageSchema, build_schema
 from subscriptions.bell import Bell
@@ -61,6 +62,8 @@ class Process:
             found.append("The database does not answer.")
         if self.services.bell.problem:
             found.append(self.services.bell.problem)
+        if self.identity.keys is not None and self.identity.keys.problem:
+            found.append(self.identity.keys.problem)
         return found
 
 
@@ -76,6 +79,9 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         )
     rules = token_rules(settings)
     async with AsyncExitStack() as stack:
+        if rules is not None and isinstance(rules.keys, FetchedKeys):
+            stack.push_async_callback(rules.keys.close)
+            await rules.keys.start()
         db = await Database.connect(settings.database_url, settings.database_pool_size, SERVER_ROLE)
         stack.push_async_callback(db.close)
         fence = Fence(settings.database_url, settings.database_pool_size)
@@ -107,15 +113,19 @@ def token_rules(settings: Settings) -> TokenRules | None:
 
     Raises: SettingsError where the keys cannot be used.
     """
+    keys = _signing_keys(settings)
+    if keys is None:
+        return None
+    return TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_account_claim, keys)
+
+
+def _signing_keys(settings: Settings) -> SigningKeys | None:
+    if settings.jwks_url is not None:
+        return FetchedKeys(settings.jwks_url)
     if settings.jwt_keys_file is None:
         return None
     try:
-        return TokenRules.from_jwks(
-            json.loads(settings.jwt_keys_file.read_bytes()),
-            issuer=settings.jwt_issuer,
-            audience=settings.jwt_audience,
-            account_claim=settings.jwt_account_claim,
-        )
+        return FixedKeys.of(json.loads(settings.jwt_keys_file.read_bytes()))
     except (OSError, ValueError, AttributeError) as error:
         raise SettingsError(f"USAGE_FEED_JWT_KEYS_FILE cannot be used: {error}") from error
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -36,6 +36,16 @@ def _with_scheme(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _check_keys_url(url: str) -> str:
+    parts = urlsplit(url)
+    is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    schemes = ("https", "http") if is_local else ("https",)
+    if not parts.hostname or parts.scheme not in schemes:
+        raise ValueError("must be an address such as https://issuer/.well-known/jwks.json")
+    return url
+
+
+KeysUrl = Annotated[str, AfterValidator(_check_keys_url)]
 DatabaseUrl = Annotated[str, _with_scheme("postgresql", "postgres")]
 BrokerUrl = Annotated[str, _with_scheme("redis", "rediss", "postgresql", "postgres")]
 
@@ -76,7 +86,12 @@ class Settings(BaseSettings):
     jwt_keys_file: Path | None = Field(
         None,
         description="JWKS file with the public keys of customers' tokens. "
-        "Without it no customer's token is accepted.",
+        "Without it and without a URL no customer's token is accepted.",
+    )
+    jwks_url: KeysUrl | None = Field(
+        None,
+        description="Address where the issuer publishes these keys, instead of a file: `https`, "
+        "or `http` on this machine. Fetched at start, every 5 minutes, and for an unknown `kid`.",
     )
     jwt_issuer: str | None = Field(
         None, description="The `iss` a customer's token must carry. By default any."
@@ -129,6 +144,13 @@ class Settings(BaseSettings):
         if path is not None and not path.is_file():
             raise ValueError("names no readable file")
         return path
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _check_one_source(cls, url: str | None, given: ValidationInfo) -> str | None:
+        if url is not None and given.data.get("jwt_keys_file") is not None:
+            raise ValueError(f"keys come from it or from {PREFIX}JWT_KEYS_FILE, not from both")
+        return url
 
 
 def load_settings() -> Settings:

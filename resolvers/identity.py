@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jwt
 import structlog
@@ -24,6 +24,7 @@ from models.service_keys import ServiceKey
 from models.validation import check_text
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
+from resolvers.signing_keys import ALGORITHMS, SigningKeys
 
 LEEWAY_SECONDS = 60
 """Clocks step: how far a token's times may be off."""
@@ -40,9 +41,6 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 _REMEMBERED_MAX = 10_000
-_RSA_BITS_MIN = 2_048
-_ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
-"""The one algorithm of each kind of key: a token cannot choose another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +52,21 @@ class TokenRules:
     issuer: str | None
     audience: str | None
     account_claim: str
-    keys: Mapping[str | None, jwt.PyJWK]
+    keys: SigningKeys
 
     @property
     def required_claims(self) -> list[str]:
         given = {"exp": True, "iss": self.issuer, "aud": self.audience}
         return [claim for claim, wanted in given.items() if wanted is not None]
 
-    @classmethod
-    def from_jwks(
-        cls,
-        jwks: Mapping[str, Any],
-        *,
-        issuer: str | None,
-        audience: str | None,
-        account_claim: str,
-    ) -> TokenRules:
-        """Read a JSON Web Key Set of public keys.
 
-        Raises: ValueError where a key is private, symmetric, weak or of an unknown kind.
-        """
-        keys = [_public_key(entry) for entry in jwks.get("keys", [])]
-        if len({key.key_id for key in keys}) != len(keys):
-            raise ValueError("Each key of the JWKS needs its own kid.")
-        return cls(issuer, audience, account_claim, {key.key_id: key for key in keys})
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a token was found to say, good until `expires_at` and while the keys stay the same."""
+
+    account_key: str
+    expires_at: float
+    keys_version: int
 
 
 class Identity:
@@ -93,6 +82,7 @@ class Identity:
         self._rules = rules
         self._clock = clock
         self._services: dict[bytes, tuple[float, Viewer]] = {}
+        self._tokens: dict[bytes, _Verified] = {}
         self._accounts: dict[str, int] = {}
         self._uses: dict[int, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,12 +91,17 @@ class Identity:
         """Wait until every use of a key is recorded."""
         await asyncio.gather(*self._tasks)
 
+    @property
+    def keys(self) -> SigningKeys | None:
+        """The keys of customers' tokens; None where no customer is let in."""
+        return self._rules.keys if self._rules else None
+
     async def viewer(self, authorization: str | None, *, remembered: bool = True) -> Viewer:
         """The viewer that an Authorization header's bearer token speaks for.
 
         Not `remembered`: a service's key is looked up whatever was found a moment ago, as whoever
-        reviews one that is long in use must. Raises: Unauthenticated, in the same words whatever is
-        wrong with it.
+        reviews one that is long in use must.
+        Raises: Unauthenticated, in the same words whatever is wrong with it.
         """
         scheme, _, token = (authorization or "").strip().partition(" ")
         token = token.strip()
@@ -147,31 +142,37 @@ class Identity:
             log.warning("the use of a key was not recorded", key=key_id, error=repr(error))
 
     async def _customer(self, token: str) -> Viewer:
-        claims = self._claims(token)
-        key = claims.get(self._rules.account_claim if self._rules else "")
-        if not isinstance(key, str) or check_text("key", key, KEY_LENGTH_MAX):
-            raise Unauthenticated
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        known = self._tokens.get(digest)
+        if known is None or not self._still_holds(known):
+            known = await self._verified(token)
+        _remember(self._tokens, digest, known)
+        key = known.account_key
         account_id = self._accounts.get(key)
         if account_id is None:
             account = await accounts.by_key(self._db, key)
             if account is not None:
                 account_id = account.id
                 _remember(self._accounts, key, account_id)
-        expires_at = float(claims["exp"]) + LEEWAY_SECONDS
-        return Viewer(ViewerKind.CUSTOMER, key, account_id, expires_at=expires_at)
+        return Viewer(ViewerKind.CUSTOMER, key, account_id, expires_at=known.expires_at)
 
-    def _claims(self, token: str) -> dict[str, Any]:
+    def _still_holds(self, known: _Verified) -> bool:
+        same_keys = self._rules is not None and self._rules.keys.version == known.keys_version
+        return same_keys and time.time() < known.expires_at
+
+    async def _verified(self, token: str) -> _Verified:
         rules = self._rules
         if rules is None:
             raise Unauthenticated
         try:
-            key = rules.keys.get(jwt.get_unverified_header(token).get("kid"))
+            key = await rules.keys.find(jwt.get_unverified_header(token).get("kid"))
             if key is None:
                 raise Unauthenticated
-            return jwt.decode(
+            version = rules.keys.version
+            claims = jwt.decode(
                 token,
                 key,
-                algorithms=[_ALGORITHMS[key.key_type or ""]],
+                algorithms=[ALGORITHMS[key.key_type or ""]],
                 issuer=rules.issuer,
                 audience=rules.audience,
                 leeway=LEEWAY_SECONDS,
@@ -180,26 +181,14 @@ class Identity:
                     "verify_aud": rules.audience is not None,
                 },
             )
+            expires_at = float(claims["exp"]) + LEEWAY_SECONDS
         except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
             # The last three: JSON in a shape that PyJWT does not foresee.
             raise Unauthenticated from None
-
-
-def _public_key(entry: Mapping[str, Any]) -> jwt.PyJWK:
-    kind = entry.get("kty")
-    if kind not in _ALGORITHMS or "d" in entry:
-        raise ValueError("The JWKS must hold public keys of kty RSA, EC or OKP only.")
-    if entry.get("alg", _ALGORITHMS[kind]) != _ALGORITHMS[kind]:
-        raise ValueError(f"A key of kty {kind} is used with {_ALGORITHMS[kind]} only.")
-    try:
-        key = jwt.PyJWK(dict(entry))
-    except jwt.PyJWTError as error:
-        raise ValueError(f"The JWKS has a key that cannot be read: {error}") from error
-    if key.algorithm_name != _ALGORITHMS[kind]:
-        raise ValueError("The curve of an EC key must be P-256, of an OKP key Ed25519.")
-    if kind == "RSA" and key.key.key_size < _RSA_BITS_MIN:
-        raise ValueError(f"An RSA key must have at least {_RSA_BITS_MIN} bits.")
-    return key
+        account_key = claims.get(rules.account_claim)
+        if not isinstance(account_key, str) or check_text("key", account_key, KEY_LENGTH_MAX):
+            raise Unauthenticated
+        return _Verified(account_key, expires_at, version)
 
 
 def _service_viewer(key: ServiceKey) -> Viewer:

@@ -55,6 +55,8 @@ def test_values_are_read_into_their_types(monkeypatch: pytest.MonkeyPatch) -> No
         ("USAGE_FEED_ALLOWED_ORIGINS", "https://a.example/path", "is no origin"),
         ("USAGE_FEED_ALLOWED_ORIGINS", "*", "is no origin"),
         ("USAGE_FEED_JWT_KEYS_FILE", "/nowhere/keys.json", "names no readable file"),
+        ("USAGE_FEED_JWKS_URL", "http://issuer.example/jwks.json", "such as https://issuer/"),
+        ("USAGE_FEED_JWKS_URL", "https://", "such as https://issuer/"),
         ("USAGE_FEED_SWEEP_INTERVAL_SECONDS", "nan", "less than or equal to 3600"),
         ("USAGE_FEED_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
     ],
@@ -70,6 +72,18 @@ def test_a_wrong_value_is_named_with_what_is_right(
     assert sentence in told
     assert "hunter2" not in told
     assert len(told.splitlines()) == 1
+
+
+def test_the_keys_of_customers_tokens_have_one_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text("{}")
+    monkeypatch.setenv("USAGE_FEED_JWKS_URL", "http://localhost:9/jwks.json")
+    assert load_settings().jwks_url == "http://localhost:9/jwks.json"
+    monkeypatch.setenv("USAGE_FEED_JWT_KEYS_FILE", str(path))
+    with pytest.raises(SettingsError, match="USAGE_FEED_JWKS_URL is wrong: .*not from both"):
+        load_settings()
 
 
 def test_an_unknown_variable_is_named_with_the_nearest_known_one(
