@@ -121,8 +121,6 @@ export const strings = {
     showFresh: (count: number): string => `Show ${count} new ${plural(count, 'line', 'lines')}`,
     relative: 'Show relative times',
     absolute: 'Show exact times',
-    lineLabel: (kind: string, what: string, amount: string, balance: string): string =>
-      `${kind}, ${what}, ${amount}, balance after ${balance}`,
   },
   detail: {
     reason: 'Reason',

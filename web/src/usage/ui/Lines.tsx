@@ -180,7 +180,6 @@ export function Lines({ keys }: { keys: { current: Keys | null } }): JSX.Element
           onClick={() => setExact(!exact)}
           title={exact ? strings.feed.relative : strings.feed.absolute}
           aria-pressed={exact}
-          aria-label={strings.feed.absolute}
         >
           {strings.feed.when} <Icon name="clock" size={12} />
         </button>
@@ -204,13 +203,14 @@ export function Lines({ keys }: { keys: { current: Keys | null } }): JSX.Element
         {days
           .filter(({ start }) => start >= first && start <= last + 1)
           .map(({ date, start }) => (
-            <h3
+            <div
               key={date}
               class="day"
+              aria-hidden="true"
               style={{ transform: `translateY(${layout.top(start) - sizes.heading}px)` }}
             >
               {format.day(date, now)}
-            </h3>
+            </div>
           ))}
         {shown.map((index) => {
           const edge = edges[index];
@@ -257,7 +257,8 @@ function Fresh({ toTop }: { toTop: () => void }): JSX.Element | null {
           {strings.feed.newer}
         </button>
         <button type="button" class="plain" onClick={() => void model.showNewest().then(toTop)}>
-          <span aria-hidden="true">↑</span> {count > 0 ? strings.feed.showFresh(count) : strings.feed.toNewest}
+          <span aria-hidden="true">↑</span>{' '}
+          {count > 0 ? strings.feed.showFresh(count) : strings.feed.toNewest}
         </button>
       </div>
     );

@@ -7,7 +7,7 @@ import { strings } from '../text/strings';
 import { useShared } from './context';
 import { Detail } from './Detail';
 import { Icon } from './icons';
-import { contextOf, labelOf, titleOf } from './words';
+import { contextOf, titleOf } from './words';
 
 interface RowProps {
   readonly line: Line;
@@ -56,7 +56,6 @@ function Article(props: RowProps): JSX.Element {
         tabIndex={props.roving ? 0 : -1}
         aria-expanded={open}
         aria-controls={open ? detailId : undefined}
-        aria-label={labelOf(line, format)}
         onClick={() => props.onToggle(line.seq)}
         onFocus={() => props.onFocus(line.seq)}
       >
@@ -69,6 +68,7 @@ function Article(props: RowProps): JSX.Element {
         </span>
         <When line={line} now={props.now} exact={props.exact} />
         <span class="amount">{format.signed(line.amount)}</span>
+        <span class="unseen">{strings.feed.balanceAfter}</span>
         <span class="after">{format.plain(line.balanceAfter)}</span>
         <span class="turn">
           <Icon name="chevron" size={14} />

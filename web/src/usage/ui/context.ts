@@ -1,6 +1,6 @@
 /** What every part of the page shares: the model, the customer's format, and how the host wants it. */
 import { createContext } from 'preact';
-import { useContext, useEffect, useReducer, useState } from 'preact/hooks';
+import { useContext, useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
 import type { UsageModel } from '../data/model';
 import type { Format } from '../text/format';
 
@@ -24,7 +24,8 @@ export function useShared(): Shared {
 /** Draws again whenever the model changes. */
 export function useModel(model: UsageModel): void {
   const [, redraw] = useReducer<number, undefined>((count) => count + 1, 0);
-  useEffect(() => model.subscribe(() => redraw(undefined)), [model]);
+  // Before anything can be answered: a change that nobody heard would leave the page as it was.
+  useLayoutEffect(() => model.subscribe(() => redraw(undefined)), [model]);
 }
 
 /** The current time, anew every so often. */
