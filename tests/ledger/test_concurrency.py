@@ -15,6 +15,7 @@ import pytest
 from models.intents import GrantCredits, Intent, OpenAccount, RecordCharge, RefundCharge
 from models.outcomes import Done, InsufficientCredits, Outcome, RefundExceedsCharge
 from models.records import EntryKind, JobStatus
+from models.refund_rule import Ruling
 from models.sweep import sweep
 from models.writer import Writer
 from tests.ledger.support import Ledger, counted, done, entry, only
@@ -277,6 +278,31 @@ async def test_an_account_opened_while_a_batch_waits_for_its_locks_is_not_there_
         )
         done(await other.book(grant))
     assert counted(await waiting) == {"Done": 1, "AccountNotFound": 1}
+
+
+async def test_a_line_is_recorded_at_the_clocks_time_once_its_lock_is_held(ledger: Ledger) -> None:
+    account_id = await ledger.open(granted=10)
+    blocker = await ledger.connection()
+    async with blocker.transaction():
+        await blocker.execute("select from account where id = $1 for update", account_id)
+        waiting = asyncio.create_task(ledger.charge(account_id, 1))
+        await asyncio.sleep(0.1)
+        held_until = await blocker.fetchval("select clock_timestamp()")
+    assert (await waiting).recorded_at > held_until
+
+
+async def test_an_intent_that_the_database_chokes_on_does_not_take_its_neighbours_with_it(
+    ledger: Ledger,
+) -> None:
+    account_id = await ledger.open(granted=10)
+    job = await ledger.start(account_id, 1)
+    # A ruling for a reason that is not in the catalogue: no rule gives one, the foreign key would.
+    choking = ledger.finishing(job, JobStatus.FAILED, ruling=Ruling(0, 1, "NO_SUCH_CODE"))
+    outcomes = await ledger.writer.book_many(
+        [charge(ledger, account_id, 1), choking, charge(ledger, account_id, 2)]
+    )
+    assert counted(outcomes) == {"Done": 2, "OutcomeUnknown": 1}
+    assert (await ledger.account(account_id)).balance == 6
 
 
 async def test_of_two_openings_of_one_key_in_a_batch_the_first_stands(ledger: Ledger) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from models.intents import FinishJob
+from models.intents import ExpireJob, FinishJob
 from models.outcomes import JobAlreadyFinished, JobNotFound
 from models.records import EntryKind, Job, JobStatus
-from models.refund_rule import RULE
-from tests.ledger.support import Ledger, counted, done, entry
+from models.refund_rule import RULE, Ruling
+from tests.ledger.support import Ledger, counted, done, entry, instant
 
 
 async def refunds(ledger: Ledger, job: Job) -> list[int]:
@@ -97,6 +98,35 @@ async def test_a_job_that_never_reports_is_refunded_when_its_deadline_passes(
     assert ended.decision is not None
     assert (ended.decision.refunded, ended.decision.reason.code) == (20, "WORKER_LOST")
     assert await refunds(ledger, job) == [10, 20]
+
+
+async def test_no_job_is_ended_by_its_deadline_before_it_has_passed(ledger: Ledger) -> None:
+    account_id = await ledger.open(granted=100)
+    job = await ledger.start(account_id, 30)
+    early = ExpireJob(
+        account_id=account_id, charge_seq=job.charge_seq, ruling=Ruling(1, 1, "WORKER_LOST")
+    )
+    assert isinstance(await ledger.book(early), JobNotFound)
+    assert (await ledger.job(job)).status is JobStatus.RUNNING
+
+
+async def test_a_deadlines_refund_of_an_imported_job_is_dated_by_what_the_account_has_since(
+    ledger: Ledger,
+) -> None:
+    noon = instant("2025-01-01 12:00:00")
+    followed, lived = await ledger.open(), await ledger.open()
+    for account_id in (followed, lived):
+        await ledger.grant(account_id, 100, recorded_at=noon)
+        job = await ledger.start(account_id, 30, deadline_seconds=1, recorded_at=noon)
+    later = await ledger.charge(followed, 1, recorded_at=noon + timedelta(hours=1))
+    live = await ledger.charge(lived, 1)
+    await ledger.db.fetchval("select pg_sleep(1.01)")
+    assert await ledger.sweep() == 2
+    assert (await ledger.job(job)).status is JobStatus.EXPIRED
+    # History follows history, at the line before it where the deadline was earlier ...
+    assert (await ledger.lines(followed))[-1].recorded_at == later.recorded_at
+    # ... and what happens to an account that is live happens now.
+    assert (await ledger.lines(lived))[-1].recorded_at > live.recorded_at
 
 
 async def test_a_late_success_after_the_deadlines_refund_charges_nothing(ledger: Ledger) -> None:
