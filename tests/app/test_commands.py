@@ -64,7 +64,7 @@ def test_a_failing_job_lands_its_charge_and_then_its_refund(
     assert refund["job"] == {"status": "FAILED"}
     told = [line for line in ended.stdout.splitlines() if line.startswith("  line")]
     assert "−60 credits" in told[0]
-    assert "+60 credits   Failed because of an error at our provider" in told[1]
+    assert "+60 credits   Error at our provider" in told[1]
     assert told[1].endswith(f"balance {refund['balanceAfter']:,}")
 
 
