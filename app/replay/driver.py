@@ -25,8 +25,6 @@ from app.replay.operations import (
 )
 from app.replay.trace import AccountTrace, Finish, Grant, Open, Start, Step
 
-REQUESTS_AT_ONCE = 4
-JOBS_PER_REQUEST = 100
 POLL_SECONDS = 0.25
 UNKNOWN_PAUSE_SECONDS = 0.5
 REFUSALS_SHOWN_MAX = 10
@@ -68,8 +66,22 @@ class _Stream:
         return self.account.steps[self.position]
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Requests of one sort: which steps go into one, how many at most, and how many at once."""
+
+    kinds: tuple[type[Step], ...]
+    steps_max: int
+    requests_at_once: int
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Driver:
-    """Sends every step of some accounts, the longest accounts first."""
+    """Sends every step of some accounts, the longest accounts first.
+
+    The longest account decides how long it all takes, since its steps cannot be sent together: a
+    lane of small and therefore quick requests is kept for the longest few.
+    """
 
     def __init__(
         self, api: Api, accounts: Sequence[AccountTrace], on_steps_done: Callable[[int], None]
@@ -82,8 +94,12 @@ class Driver:
             Grant: [],
             Start: [],
         }
+        self._lanes = (
+            _Lane((Open, Grant, Start), steps_max=2, requests_at_once=1),
+            _Lane((Open, Grant), steps_max=ROOTS_MAX, requests_at_once=24),
+            _Lane((Start,), steps_max=64, requests_at_once=2),
+        )
         self._awaiting: dict[str, _Stream] = {}
-        self._changed = asyncio.Event()
         self._streams = [_Stream(account) for account in accounts]
         self._unfinished = len(self._streams)
         self._pushed = 0
@@ -99,7 +115,11 @@ class Driver:
         try:
             async with asyncio.TaskGroup() as tasks:
                 poll = tasks.create_task(self._poll())
-                workers = [tasks.create_task(self._work()) for _ in range(REQUESTS_AT_ONCE)]
+                workers = [
+                    tasks.create_task(self._work(lane))
+                    for lane in self._lanes
+                    for _ in range(lane.requests_at_once)
+                ]
                 await asyncio.gather(*workers)
                 poll.cancel()
         except ExceptionGroup as failed:
@@ -112,25 +132,29 @@ class Driver:
             kind = Start if isinstance(stream.step, Finish) else type(stream.step)
             self._pushed += 1
             heapq.heappush(self._ready[kind], (-stream.left, self._pushed, stream))
+            for lane in self._lanes:
+                if kind in lane.kinds:
+                    lane.changed.set()
         else:
             self._unfinished -= 1
-        self._changed.set()
+            if not self._unfinished:
+                for lane in self._lanes:
+                    lane.changed.set()
 
-    def _take(self) -> list[_Stream]:
-        """The accounts whose next steps go into one request."""
-        waiting = [queue for queue in self._ready.values() if queue]
-        if not waiting:
+    def _take(self, lane: _Lane) -> list[_Stream]:
+        """The accounts whose next steps go into one request: those with the most steps left."""
+        queues = [queue for kind in lane.kinds if (queue := self._ready[kind])]
+        if not queues:
             return []
-        queue = min(waiting)  # where the account with the most steps left is
-        most = JOBS_PER_REQUEST if queue is self._ready[Start] else ROOTS_MAX
-        return [heapq.heappop(queue)[2] for _ in range(min(most, len(queue)))]
+        queue = min(queues)
+        return [heapq.heappop(queue)[2] for _ in range(min(lane.steps_max, len(queue)))]
 
-    async def _work(self) -> None:
+    async def _work(self, lane: _Lane) -> None:
         while self._unfinished:
-            streams = self._take()
+            streams = self._take(lane)
             if not streams:
-                self._changed.clear()
-                await self._changed.wait()
+                lane.changed.clear()
+                await lane.changed.wait()
                 continue
             for stream, answer in zip(streams, await self._send(streams), strict=True):
                 self._advance(stream, answer)

@@ -16,17 +16,21 @@ from app.replay.trace import Finish, Grant, Open, Start
 ROOTS_MAX = 40
 """Root fields in one request; the server allows 50 aliases."""
 
-_REFUSED = "... on Refused { message }"
+_REFUSED = "... on Refused { __typename message }"
 
 _JOBS = f"""
-mutation Jobs($starts: [StartJobInput!]!, $finishes: [FinishJobInput!]!) {{
+mutation Jobs(
+  $starts: [StartJobInput!]!, $silent: [StartJobInput!]!, $finishes: [FinishJobInput!]!
+) {{
   starts: startJobs(inputs: $starts) {{
-    __typename
+    ... on JobStarted {{ replayed }}
+    {_REFUSED}
+  }}
+  silent: startJobs(inputs: $silent) {{
     ... on JobStarted {{ replayed job {{ id status }} }}
     {_REFUSED}
   }}
   finishes: finishJobs(inputs: $finishes) {{
-    __typename
     ... on JobFinished {{ replayed }}
     {_REFUSED}
   }}
@@ -73,13 +77,13 @@ async def start_and_finish_jobs(
     api: Api, steps: Sequence[tuple[str, Start | Finish]]
 ) -> list[Answer]:
     """Start and finish jobs of different accounts, all in one request."""
-    starts = [_start(account, step) for account, step in steps if isinstance(step, Start)]
-    finishes = [_finish(account, step) for account, step in steps if isinstance(step, Finish)]
-    data = await api.run(_JOBS, starts=starts, finishes=finishes)
-    started, finished = iter(data["starts"]), iter(data["finishes"])
-    return [
-        _answer(next(started) if isinstance(step, Start) else next(finished)) for _, step in steps
-    ]
+    inputs: dict[str, list[dict[str, Any]]] = {"starts": [], "silent": [], "finishes": []}
+    for account, step in steps:
+        given = _start(account, step) if isinstance(step, Start) else _finish(account, step)
+        inputs[_list_of(step)].append(given)
+    data = await api.run(_JOBS, **inputs)
+    answers = {name: iter(results) for name, results in data.items()}
+    return [_answer(next(answers[_list_of(step)])) for _, step in steps]
 
 
 async def ended_jobs(api: Api, job_ids: Sequence[str]) -> set[str]:
@@ -94,12 +98,16 @@ async def _each(
     declared = ", ".join(f"$i{n}: {input_type}!" for n in range(len(inputs)))
     roots = " ".join(f"r{n}: {field}(input: $i{n}) {{ ...A }}" for n in range(len(inputs)))
     result = f"{field[0].upper()}{field[1:]}Result"
-    document = (
-        f"mutation Each({declared}) {{ {roots} }} "
-        f"fragment A on {result} {{ __typename {selection} }}"
-    )
+    document = f"mutation Each({declared}) {{ {roots} }} fragment A on {result} {{ {selection} }}"
     data = await api.run(document, **{f"i{n}": given for n, given in enumerate(inputs)})
     return [_answer(data[f"r{n}"]) for n in range(len(inputs))]
+
+
+def _list_of(step: Start | Finish) -> str:
+    """Which of a request's lists a step belongs to: only a silent job is asked about later."""
+    if isinstance(step, Finish):
+        return "finishes"
+    return "silent" if step.awaits_refund else "starts"
 
 
 def _start(account: str, step: Start) -> dict[str, Any]:
