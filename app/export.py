@@ -21,6 +21,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from app.pressure import ComeBack
 from app.process import Process
 from models import feed
 from models.records import Account, EntryKind
@@ -62,7 +63,14 @@ Row = dict[str, Any]
 async def answer(request: Request, process: Process) -> Response:
     """Stream the account's lines that the parameters name, newest first."""
     try:
+        process.load.check()
         return await _answer(request, process)
+    except ComeBack as busy:
+        return Response(
+            orjson.dumps(errors.error_body(str(busy), busy.code)),
+            busy.status,
+            {"Retry-After": str(busy.retry_after_seconds), "Content-Type": "application/json"},
+        )
     except RequestError as wrong:
         status = next(s for kind, s in _STATUSES.items() if isinstance(wrong, kind))
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
@@ -75,6 +83,7 @@ async def answer(request: Request, process: Process) -> Response:
 
 async def _answer(request: Request, process: Process) -> Response:
     viewer = await process.identity.viewer(request.headers.get("authorization"))
+    process.rates.take(viewer)
     given = request.query_params
     unknown = sorted(set(given) - _PARAMETERS)
     if unknown:

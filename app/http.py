@@ -7,7 +7,9 @@ streams (`streams`).
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -21,13 +23,14 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app import questions, streams
+from app.pressure import ComeBack
 from app.process import Process
 from app.questions import Malformed, Question
 from app.results import body_of, is_request_error
 from models.database import CONNECTION_LOST
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
-from schema import errors
+from schema import errors, limits
 from schema.context import Context
 
 log = structlog.get_logger(__name__)
@@ -40,16 +43,30 @@ _ALL_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 _UNSEEN = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
 
 
+class TooSlow(Exception):
+    """The answer took too long. A write may have been booked: its idempotency key settles it."""
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
+
 async def answer(request: Request, process: Process) -> Response:
     """Answer one request at `/graphql`."""
     request_id = secrets.token_hex(8)
     media_type = questions.answer_type(request.headers.get("accept"))
     try:
+        process.load.check()
         response = await _answer(request, process, media_type, request_id)
     except Malformed as wrong:
         response = _refusal(wrong.status, str(wrong), wrong.code, media_type, wrong.headers)
     except Unauthenticated as wrong:
         response = _refusal(401, str(wrong), wrong.code, media_type, {"WWW-Authenticate": "Bearer"})
+    except ComeBack as busy:
+        wait = {"Retry-After": str(busy.retry_after_seconds)}
+        response = _refusal(busy.status, str(busy), busy.code, media_type, wait)
+    except TooSlow as slow:
+        status = 504 if media_type == questions.GRAPHQL_JSON else 200
+        response = _refusal(status, str(slow), "TIMEOUT", media_type, {})
     except CONNECTION_LOST as lost:
         log.warning("the database is away", request_id=request_id, error=repr(lost))
         response = _refusal(
@@ -71,6 +88,7 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
         raise Malformed(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
     authorization = request.headers.get("authorization")
     viewer = await process.identity.viewer(authorization)
+    process.rates.take(viewer)
     question = await questions.read(request, _body_bytes_max(viewer, process))
     context = Context(viewer, process.services)
     transport = streams.transport_for(request.headers.get("accept", ""))
@@ -85,8 +103,13 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
         )
         review = partial(process.identity.viewer, authorization, remembered=False)
         return await streams.response(results, transport, context, request_id, review)
-    result = await _execute(process, question, context, reading=request.method == "GET")
-    return _response(result, media_type, request_id)
+    with process.load.one_more():
+        result = await _execute(process, question, context, reading=request.method == "GET")
+    body = body_of(result, request_id)
+    if question.wants_cost:
+        body["extensions"] = _cost(question)
+    refused = is_request_error(result) and media_type == questions.GRAPHQL_JSON
+    return _json(body, 400 if refused else 200, media_type)
 
 
 def _body_bytes_max(viewer: Viewer, process: Process) -> int:
@@ -97,14 +120,20 @@ def _body_bytes_max(viewer: Viewer, process: Process) -> int:
 async def _execute(
     process: Process, question: Question, context: Context, *, reading: bool
 ) -> ExecutionResult:
+    limit = asyncio.timeout(process.settings.request_timeout_seconds)
     try:
-        return await process.schema.execute(
-            question.query,
-            variable_values=question.variables,
-            context_value=context,
-            operation_name=question.operation_name,
-            allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
-        )
+        async with limit:
+            return await process.schema.execute(
+                question.query,
+                variable_values=question.variables,
+                context_value=context,
+                operation_name=question.operation_name,
+                allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
+            )
+    except TimeoutError:
+        if limit.expired():
+            raise TooSlow from None
+        raise
     except (CannotGetOperationTypeError, MissingQueryError):
         raise Malformed(400, "operationName must name one of the document's operations.") from None
     except InvalidOperationTypeError as wrong:
@@ -115,9 +144,10 @@ async def _execute(
         raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
 
 
-def _response(result: ExecutionResult, media_type: str, request_id: str) -> Response:
-    refused = is_request_error(result) and media_type == questions.GRAPHQL_JSON
-    return _json(body_of(result, request_id), 400 if refused else 200, media_type)
+def _cost(question: Question) -> dict[str, Any]:
+    """What the operation asked for and what it may ask for; empty where it cannot be told."""
+    measure = limits.measure(question.query, question.operation_name)
+    return {"cost": asdict(measure) | {"limits": asdict(limits.LIMITS)}} if measure else {}
 
 
 def _refusal(

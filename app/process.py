@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from app.pressure import Load, Rates
 from app.settings import Settings, SettingsError
 from models.database import CONNECTION_LOST, SERVER_ROLE, Database
 from models.fence import Fence
@@ -42,6 +43,8 @@ class Process:
     services: Services
     identity: Identity
     schema: UsageSchema
+    rates: Rates
+    load: Load
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -100,7 +103,9 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
             settings,
             Services(db, fence, catalogue, writer, bell),
             identity,
-            build_schema(),
+            build_schema(introspection=settings.introspection),
+            Rates(settings.customer_requests_per_second, settings.service_requests_per_second),
+            Load(settings.max_concurrent_requests),
         )
         sweeper = asyncio.create_task(_sweep(process), name="sweep")
         stack.push_async_callback(_ended, sweeper)

@@ -44,6 +44,7 @@ class Question:
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
+    wants_cost: bool = False
 
 
 async def read(request: Request, body_bytes_max: int) -> Question:
@@ -76,9 +77,11 @@ def question_of(body: Any) -> Question:
     name = fields.get("operationName")
     if not isinstance(name, str | None):
         raise Malformed(400, "operationName must be a text or null.")
-    if not isinstance(fields.get("extensions"), dict | None):
+    extensions = fields.get("extensions")
+    if not isinstance(extensions, dict | None):
         raise Malformed(400, "extensions must be an object or null.")
-    return Question(query, cast("dict[str, Any] | None", variables), name or None)
+    wants_cost = cast("dict[str, Any]", extensions or {}).get("cost") is True
+    return Question(query, cast("dict[str, Any] | None", variables), name or None, wants_cost)
 
 
 def answer_type(accept: str | None) -> str:

@@ -41,7 +41,7 @@ def run(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> None:
     DemonstrationError.
     """
     credentials = Credentials(data_dir)
-    settings = credentials.accepted_by(settings)
+    settings = credentials.accepted_by(with_tools(settings))
     refuse_taken_port(settings)
     if not settings.database_url:
         say(f"Starting PostgreSQL in {data_dir}")
@@ -59,6 +59,12 @@ def run(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(settings, on_listening))
         say("Stopped.")
+
+
+def with_tools(settings: Settings) -> Settings:
+    """Those settings, with what a developer looks around with unless it is set otherwise."""
+    left = {"graphiql", "introspection"} - settings.model_fields_set
+    return settings.model_copy(update=dict.fromkeys(left, True))
 
 
 def serve_alone(settings: Settings, say: Callable[[str], None]) -> None:

@@ -104,8 +104,35 @@ class Settings(BaseSettings):
         min_length=1,
         description="The claim of a customer's token with the account's key.",
     )
-    graphiql: bool = Field(True, description="Answer a browser's GET of `/graphql` with GraphiQL.")
-    introspection: bool = Field(True, description="Answer introspection queries.")
+    graphiql: bool = Field(
+        False,
+        description="Answer a browser's GET of `/graphql` with GraphiQL. On under `./dev run`.",
+    )
+    introspection: bool = Field(
+        False, description="Answer introspection queries. On under `./dev run`."
+    )
+    customer_requests_per_second: float = Field(
+        50.0,
+        ge=0,
+        le=1_000_000,
+        description="HTTP requests of one account's customers, per process, on the average; what "
+        "was not asked for 5 seconds may be asked at once. 0: no limit.",
+    )
+    service_requests_per_second: float = Field(
+        2_000.0,
+        ge=0,
+        le=1_000_000,
+        description="The same of one service, by its key's name. A batch is one request.",
+    )
+    max_concurrent_requests: int = Field(
+        1_000,
+        ge=1,
+        le=1_000_000,
+        description="Requests in execution, per process; more are turned away with 503.",
+    )
+    request_timeout_seconds: float = Field(
+        30.0, ge=0.05, le=600, description="How long the answer to a request may take."
+    )
     max_body_bytes: int = Field(
         65_536, ge=1_024, le=16_777_216, description="Largest request body, in bytes."
     )

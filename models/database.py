@@ -21,6 +21,7 @@ CONNECTION_LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
     ConnectionError,
     OSError,
     TimeoutError,
@@ -37,6 +38,8 @@ _SESSION = {
 SERVER_ROLE = "usage_feed_server"
 CUSTOMER_ROLE = "usage_feed_customer"
 COMMAND_SECONDS = 30.0
+STATEMENT_SECONDS = 25
+"""How long a statement of the server's may run in the database, whoever still waits for it."""
 
 
 class DatabaseUnusable(Exception):
@@ -126,7 +129,9 @@ async def connect(dsn: str, role: str) -> asyncpg.Connection:
 
 
 def _session(role: str | None) -> dict[str, str]:
-    return _SESSION | ({"role": role} if role else {})
+    if role is None:
+        return _SESSION
+    return _SESSION | {"role": role, "statement_timeout": f"{STATEMENT_SECONDS}s"}
 
 
 def orm_config(dsn: str) -> dict[str, Any]:

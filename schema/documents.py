@@ -10,7 +10,13 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import cast
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+)
 from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ParseOptions
 
@@ -24,11 +30,18 @@ class Documents(SchemaExtension):
     """Parses within limits and validates, once per document."""
 
     _valid: OrderedDict[str, DocumentNode]
+    _rules: tuple[type[ASTValidationRule], ...]
 
     @classmethod
-    def remembering(cls) -> type[Documents]:
-        """The extension with a memory of its own, for one schema."""
-        return type(cls.__name__, (cls,), {"_valid": OrderedDict()})
+    def remembering(cls, *, introspection: bool) -> type[Documents]:
+        """The extension with a memory of its own, for one schema, which may be asked about."""
+        rules = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        return type(cls.__name__, (cls,), {"_valid": OrderedDict(), "_rules": rules})
+
+    @classmethod
+    def known(cls, text: str) -> DocumentNode | None:
+        """The valid document that this text was found to be, if it is remembered."""
+        return cls._valid.get(text)
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
@@ -48,6 +61,7 @@ class Documents(SchemaExtension):
             yield
             return
         context.pre_execution_errors = self._ambiguity() or limits.problems(document) or None
+        context.validation_rules += self._rules
         yield
         context.pre_execution_errors = errors.invalid(context.pre_execution_errors or [])
         if not context.pre_execution_errors and len(text) <= _REMEMBERED_LENGTH_MAX:

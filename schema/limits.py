@@ -20,6 +20,8 @@ from graphql import (
     ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    get_operation_ast,
+    parse,
 )
 
 from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
@@ -63,6 +65,16 @@ def problems(document: DocumentNode) -> list[GraphQLError]:
             if asked > most:
                 return [GraphQLError(f"The operation's {bound.name} exceeds {most}.", definition)]
     return []
+
+
+def measure(query: str, operation_name: str | None) -> Measure | None:
+    """What one operation of a document asks for; None where the document has no such operation."""
+    try:
+        document = parse(query, max_tokens=TOKENS_MAX)
+        operation = get_operation_ast(document, operation_name)
+        return _Walk(document).selections(operation.selection_set) if operation else None
+    except (GraphQLError, RecursionError):
+        return None
 
 
 class _Walk:

@@ -25,14 +25,16 @@ class UsageSchema(strawberry.Schema):
         """Nothing: `schema.errors` logs what is ours to log, without the texts of clients."""
 
 
-def build_schema(executor: type[Executor[Any]] = CompiledExecutor) -> UsageSchema:
+def build_schema(
+    executor: type[Executor[Any]] = CompiledExecutor, *, introspection: bool = True
+) -> UsageSchema:
     """The schema with a memory of documents of its own, executed by `executor`."""
     return UsageSchema(
         Query,
         Mutation,
         Subscription,
         types=[LedgerEntry, refusals.Refused],
-        extensions=[Documents.remembering()],
+        extensions=[Documents.remembering(introspection=introspection)],
         execution_context_class=executor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -262,6 +262,8 @@ async def served(database_url: str, folder: Path, **settings: Any) -> AsyncGener
         "jwt_audience": AUDIENCE,
         "jwt_account_claim": CLAIM,
         "max_body_bytes": 1_048_576,
+        "graphiql": True,
+        "introspection": True,
         **settings,
     }
     with bound("127.0.0.1", 0) as listener:

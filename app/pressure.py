@@ -1,0 +1,103 @@
+"""How much is asked at once: who is answered now, and who is told to come back.
+
+Owns the rate of each account and each service, and the number of requests in execution. Owns no
+limits of a single operation (`schema.limits`) and none of sockets (`websocket`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from resolvers.access import Viewer, ViewerKind
+
+BURST_SECONDS = 5.0
+"""What was not asked for so long may be asked at once."""
+
+_REMEMBERED_MAX = 10_000
+
+
+class ComeBack(Exception):
+    """The request was not looked at; the message says why, `retry_after_seconds` when to return."""
+
+    status = 503
+    code = "OVERLOADED"
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(ComeBack):
+    """More was asked than this account or service may ask."""
+
+    status = 429
+    code = "RATE_LIMITED"
+
+
+class Rates:
+    """A token bucket for each customer's account and each service, holding `BURST_SECONDS` of its
+    rate. A request is one token, whatever it holds: batches are what services are meant to send,
+    and what one request may cost is bounded elsewhere.
+    """
+
+    def __init__(
+        self,
+        customer_per_second: float,
+        service_per_second: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set the rates; 0 is no limit."""
+        self._seconds = {
+            kind: 1 / rate if rate else 0.0
+            for kind, rate in (
+                (ViewerKind.CUSTOMER, customer_per_second),
+                (ViewerKind.SERVICE, service_per_second),
+            )
+        }
+        self._clock = clock
+        self._paid_until: dict[tuple[ViewerKind, str], float] = {}
+
+    def take(self, viewer: Viewer) -> None:
+        """Count one request. Raises: RateLimited."""
+        seconds = self._seconds[viewer.kind]
+        if not seconds:
+            return
+        now, name = self._clock(), (viewer.kind, viewer.name)
+        paid_until = max(now, self._paid_until.get(name, now))
+        too_soon = paid_until - now - BURST_SECONDS
+        if too_soon > 0:
+            wait = math.ceil(too_soon)
+            raise RateLimited(f"Too many requests. Come back in {wait} s.", wait)
+        self._paid_until[name] = paid_until + seconds
+        if len(self._paid_until) > _REMEMBERED_MAX:
+            self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """Drop full buckets, which are as good as none."""
+        self._paid_until = {n: until for n, until in self._paid_until.items() if until > now}
+
+
+class Load:
+    """The requests in execution. More than `most` are turned away before they are read."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.now = 0
+
+    def check(self) -> None:
+        """Raises: ComeBack where there is no room."""
+        if self.now >= self._most:
+            raise ComeBack("The server is busy. Come back in a second.")
+
+    @contextmanager
+    def one_more(self) -> Generator[None]:
+        """Take the room of one request. Raises: ComeBack."""
+        self.check()
+        self.now += 1
+        try:
+            yield
+        finally:
+            self.now -= 1
