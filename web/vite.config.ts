@@ -30,6 +30,8 @@ const preact: UserConfig = {
 const builds: Record<string, UserConfig> = {
   graphiql: { ...page('graphiql'), plugins: [dropInlineFonts] },
   usage: { ...page('usage'), ...preact },
+  // The example of a React host: two libraries, each with its own JSX. `--outDir` says where to.
+  'example-react': { root: 'examples/react', base: './' },
   // The element alone, one classic script under a name that stays: what a host page includes.
   element: {
     ...preact,
@@ -48,10 +50,10 @@ const builds: Record<string, UserConfig> = {
 export default defineConfig(({ mode }) => {
   const build = builds[mode] ?? {};
   return {
-    ...build,
     base: '/',
     worker: { format: 'es' },
     define: { 'process.env.NODE_ENV': '"production"' },
+    ...build,
     build: {
       target: 'es2022',
       cssTarget: ['chrome123', 'firefox121', 'safari17.5'],

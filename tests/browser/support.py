@@ -28,6 +28,8 @@ BROWSER_ARGUMENTS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-sandbox",
+    # Chromium holds a page that a test serves itself for one from the internet.
+    "--disable-features=LocalNetworkAccessChecks",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 ]
 

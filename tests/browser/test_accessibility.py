@@ -137,8 +137,9 @@ async def test_less_motion_forced_colours_and_paper_keep_every_figure(
     backend: Backend, service: Caller, customer: Customer, browser: Browser
 ) -> None:
     await fail_a_job(service, customer.id, "gen-1")
-    options = {"forced_colors": "active", "reduced_motion": "reduce"}
-    async with screen_on(browser, backend.gate.url, **options) as screen:
+    async with screen_on(
+        browser, backend.gate.url, forced_colors="active", reduced_motion="reduce"
+    ) as screen:
         await screen.open(customer.token)
         await screen.reconciles()
         await screen.page.emulate_media(media="print")

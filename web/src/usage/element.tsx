@@ -58,6 +58,8 @@ export class UsageFeedElement extends HTMLElement {
     return this.shown;
   }
   set view(view: View) {
+    // A host that keeps what `viewchange` told it hands the same one back.
+    if (view === this.shown) return;
     this.shown = view;
     this.model?.showView(view);
   }

@@ -7,8 +7,9 @@ import { UsageFeedPageDocument, type UsageFilter } from './generated';
 import { findSeq, merge, settle, type Edge, type Line, type Refund } from './lines';
 import type { Transport } from './transport';
 
+/** The first page is small, to be there soon; whoever reads on reads much. */
 const PAGE_SIZE = 50;
-const CATCH_UP_SIZE = 100;
+const MORE_SIZE = 100;
 /** Lines shown above one that an address points to. */
 const CONTEXT_SIZE = 10;
 
@@ -62,7 +63,7 @@ export class Feed {
       const to = new Date(Date.parse(line.recordedAt) + 1).toISOString();
       let page = await this.page({ first: PAGE_SIZE }, { ...filter, to }, signal);
       while (page.hasOlder && !findSeq(page.edges, line.seq)) {
-        page = joined(page, await this.page({ first: CATCH_UP_SIZE, after: endOf(page) }, filter, signal));
+        page = joined(page, await this.page({ first: MORE_SIZE, after: endOf(page) }, filter, signal));
       }
       const before = page.edges[0]?.cursor;
       if (before === undefined) return page;
@@ -73,7 +74,7 @@ export class Feed {
   async loadOlder(): Promise<void> {
     const after = this.edges.at(-1)?.cursor;
     if (this.loading !== null || !this.hasOlder || after === undefined) return;
-    await this.extend('older', { first: PAGE_SIZE, after });
+    await this.extend('older', { first: MORE_SIZE, after });
   }
 
   async loadNewer(): Promise<void> {
@@ -88,7 +89,7 @@ export class Feed {
     let before = this.newest?.cursor;
     if (before === undefined) return this.reload();
     for (;;) {
-      const page: Page = await this.page({ last: CATCH_UP_SIZE, before }, this.filter, signal);
+      const page: Page = await this.page({ last: MORE_SIZE, before }, this.filter, signal);
       this.land(page.edges);
       if (!page.hasNewer || page.edges.length === 0) return page.balance;
       before = page.edges[0]?.cursor ?? before;

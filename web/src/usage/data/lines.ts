@@ -38,6 +38,7 @@ function fresher(known: Line, read: Line): Line {
 /** Both lists as one. A line in both is there once, in its later state. */
 export function merge(known: readonly Edge[], read: readonly Edge[]): readonly Edge[] {
   if (read.length === 0) return known;
+  if ((known.at(-1)?.node.seq ?? 0) > (read[0]?.node.seq ?? 0)) return [...known, ...read];
   const merged: Edge[] = [];
   let left = 0;
   let right = 0;

@@ -1,0 +1,81 @@
+"""100,000 lines scroll as fifty do: only what is near the window is drawn."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from models.intents import RecordCharge
+from schema import ids
+from tests.browser.support import Backend, Screen
+
+LINES = 100_000
+BATCH = 2_000
+DRAWN_MAX = 120
+FRAME_MS_MAX = 100
+"""For 99 of 100 frames, on a machine that serves and books as well."""
+
+
+async def book_many(backend: Backend, account_id: int, count: int) -> None:
+    writer = backend.api.process.services.writer
+    for start in range(0, count, BATCH):
+        await writer.book_many(
+            [
+                RecordCharge(account_id=account_id, idempotency_key=f"{n}", amount=1)
+                for n in range(start, min(count, start + BATCH))
+            ]
+        )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+async def test_a_hundred_thousand_lines_scroll_to_the_first(
+    backend: Backend, screen: Screen
+) -> None:
+    customer = await backend.customer(granted=2 * LINES)
+    account_id = ids.to_account(customer.id)
+    assert account_id
+    await book_many(backend, account_id, LINES - 1)
+    page = screen.page
+    await screen.open(customer.token)
+    await screen.live()
+    await expect(screen.row(LINES)).to_be_visible()
+    frames_ms: list[float] = await page.evaluate(
+        """async () => {
+            const root = document.querySelector('usage-feed').shadowRoot;
+            const frames = [];
+            for (let before = performance.now(); !root.querySelector('[data-seq="1"]'); ) {
+                scrollTo(0, document.documentElement.scrollHeight);
+                await new Promise(requestAnimationFrame);
+                const now = performance.now();
+                frames.push(now - before);
+                before = now;
+            }
+            return frames;
+        }"""
+    )
+    assert sorted(frames_ms)[int(len(frames_ms) * 0.99)] < FRAME_MS_MAX
+    assert await screen.rows.count() < DRAWN_MAX
+    await page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+    await expect(screen.row(LINES // 2)).to_be_attached()
+    await page.evaluate("scrollTo(0, 0)")
+    await expect(screen.row(LINES)).to_be_visible()
+    await screen.reconciles()
+
+
+async def test_only_the_lines_near_the_window_are_drawn(backend: Backend, screen: Screen) -> None:
+    customer = await backend.customer(granted=10_000)
+    account_id = ids.to_account(customer.id)
+    assert account_id
+    await book_many(backend, account_id, 1_999)
+    await screen.open(customer.token)
+    await screen.live()
+    for _ in range(200):
+        await screen.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        await screen.page.wait_for_timeout(20)
+        if await screen.row(1).count():
+            break
+    await expect(screen.row(1)).to_be_in_viewport()
+    assert await screen.rows.count() < DRAWN_MAX
+    drawn = await screen.seqs()
+    assert drawn == list(range(drawn[0], 0, -1))
