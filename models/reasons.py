@@ -47,15 +47,16 @@ class Catalogue:
         )
         if problem:
             return problem
-        if await self.get(code):
-            raise ReasonExists(code)
-        await self._db.execute(
-            "insert into reason (code, kind, title, fault) values ($1, $2, $3, $4)",
+        added = await self._db.fetchval(
+            "insert into reason (code, kind, title, fault) values ($1, $2, $3, $4)"
+            " on conflict (code) do nothing returning true",
             code,
             kind,
             title,
             fault,
         )
+        if not added:
+            raise ReasonExists(code)
         return None
 
     async def _load(self) -> None:
