@@ -38,7 +38,7 @@ class Writer:
     """Books intents against one database.
 
     `on_committed` hears the ids of the accounts that got a line, after each commit: a bell that
-    does not live in the database is rung there.
+    does not live in the database is rung there. `on_batch` hears the size of each call.
     """
 
     def __init__(
@@ -46,10 +46,12 @@ class Writer:
         db: Database,
         catalogue: Catalogue,
         on_committed: Callable[[list[int]], None] | None = None,
+        on_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._db = db
         self._catalogue = catalogue
         self._on_committed = on_committed
+        self._on_batch = on_batch
         self._queue: list[_Waiting] = []
         self._arrived = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -80,7 +82,7 @@ class Writer:
                 raise RuntimeError("the writer is closed")
             self._queue.extend(waiting)
             self._arrived.set()
-            if self._worker is None:
+            if self._worker is None or self._worker.done():
                 self._worker = asyncio.create_task(self._work(), name="writer")
         return [await answer for answer in answers]
 
@@ -120,12 +122,13 @@ class Writer:
             batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
             try:
                 await self._commit(batch)
+            except asyncio.CancelledError:
+                _answer_unknown(self._queue)
+                raise
             except Exception:
                 log.exception("a batch could not be booked", intents=len(batch))
-                _answer_unknown(batch)
-            except asyncio.CancelledError:
-                _answer_unknown(batch + self._queue)
-                raise
+            finally:
+                _answer_unknown(batch)  # whatever went wrong: nobody waits for ever
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         # The database decides in array order; grouped by account it also inserts all lines at once.
@@ -136,7 +139,6 @@ class Writer:
             log.warning(
                 "the connection was lost while booking", intents=len(batch), error=repr(lost)
             )
-            _answer_unknown(batch)
             return
         except asyncpg.PostgresError as refused:
             if len(batch) == 1:
@@ -145,7 +147,6 @@ class Writer:
                     operation=batch[0].intent.operation,
                     error=repr(refused),
                 )
-                _answer_unknown(batch)
                 return
             log.warning(
                 "a batch failed and is booked one by one", intents=len(batch), error=repr(refused)
@@ -157,6 +158,8 @@ class Writer:
 
     async def _call(self, intents: Iterable[Intent]) -> list[asyncpg.Record]:
         encoded = [encode(intent) for intent in intents]
+        if self._on_batch:
+            self._on_batch(len(encoded))
         async with self._db.pool.acquire() as connection:
             return await connection.fetch(_BOOK, encoded)
 
