@@ -38,7 +38,7 @@ const builds: Record<string, UserConfig> = {
     publicDir: false,
     build: {
       lib: {
-        entry: 'src/usage/element.tsx',
+        entry: 'src/usage/script.ts',
         formats: ['iife'],
         name: 'UsageFeed',
         fileName: () => 'usage-feed.js',

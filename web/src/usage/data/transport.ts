@@ -109,20 +109,10 @@ export class Transport {
     };
     const used = this.credential.token;
     const first = await attempt();
-    if (!(await refused(first))) return first;
+    if (first.status !== 401) return first;
     if (!(await this.credential.renew(used))) throw new SignedOut();
     const second = await attempt();
-    if (await refused(second)) throw new SignedOut();
+    if (second.status === 401) throw new SignedOut();
     return second;
   }
-}
-
-async function refused(response: Response): Promise<boolean> {
-  if (response.status === 401) return true;
-  if (!response.headers.get('content-type')?.includes('json') || response.ok === false) return false;
-  const answer = (await response
-    .clone()
-    .json()
-    .catch(() => ({}))) as Answer;
-  return isRefusal(answer.errors);
 }

@@ -8,7 +8,6 @@ const plural = (count: number, one: string, many: string): string => (count === 
 
 export const strings = {
   balance: 'Balance',
-  usage: 'Usage',
   kind: { CHARGE: 'Charge', REFUND: 'Refund', GRANT: 'Grant', ADJUSTMENT: 'Adjustment' } satisfies Record<
     EntryKind,
     string
@@ -76,7 +75,6 @@ export const strings = {
   },
   chart: {
     title: 'Credits per day',
-    hint: 'Choose a day, or drag across days, to set the period.',
     table: 'Show as a table',
     date: 'Date',
     pick: (day: string): string => `Set the period to ${day}`,

@@ -38,65 +38,49 @@ export function Filters(): JSX.Element {
   );
 }
 
-/** A choice stays in the list though the period has no line of it. */
-function withChosen<T>(
-  options: T[],
-  chosen: string | null,
-  value: (option: T) => string,
-  make: (value: string) => T,
-): T[] {
-  return chosen === null || options.some((option) => value(option) === chosen)
-    ? options
-    : [...options, make(chosen)];
-}
-
 function CampaignSelect(): JSX.Element {
   const { model } = useShared();
-  const names = (model.summary?.details?.byCampaign ?? []).flatMap(({ campaign }) => campaign ?? []);
-  const options = withChosen(names.sort(), model.view.campaign, String, String);
+  const found = (model.summary?.details?.byCampaign ?? []).map(({ campaign }) => campaign);
+  const { campaign } = strings.filter;
   return (
-    <Select
-      label={strings.filter.campaign}
-      value={model.view.campaign ?? ''}
-      onChange={(value) => model.setView({ campaign: value || null })}
-    >
-      <option value="">{strings.filter.anyCampaign}</option>
-      {options.map((name) => (
-        <option key={name} value={name}>
-          {name}
-        </option>
-      ))}
-    </Select>
+    <Choice name="campaign" label={campaign} any={strings.filter.anyCampaign} found={found} title={String} />
   );
 }
 
-export function reasonTitle(
-  code: string,
-  details: { byReason: readonly { reason: { code: string; title: string } }[] } | null | undefined,
-): string {
-  return details?.byReason.find(({ reason }) => reason.code === code)?.reason.title ?? code;
+/** What a reason's code is called, as far as the period's statement tells. */
+function useReasonTitle(): (code: string) => string {
+  const { details } = useShared().model.summary ?? {};
+  return (code) => details?.byReason.find(({ reason }) => reason.code === code)?.reason.title ?? code;
 }
 
 function ReasonSelect(): JSX.Element {
   const { model } = useShared();
-  const { details } = model.summary ?? {};
-  const found = new Map(details?.byReason.map(({ reason }) => [reason.code, reason.title]));
-  const options = withChosen<[string, string]>(
-    [...found],
-    model.view.reasonCode,
-    ([code]) => code,
-    (code) => [code, code],
-  );
+  const found = (model.summary?.details?.byReason ?? []).map(({ reason }) => reason.code);
+  const { reason, anyReason } = strings.filter;
+  return <Choice name="reasonCode" label={reason} any={anyReason} found={found} title={useReasonTitle()} />;
+}
+
+function Choice(props: {
+  name: 'campaign' | 'reasonCode';
+  label: string;
+  any: string;
+  found: (string | null)[];
+  title: (value: string) => string;
+}): JSX.Element {
+  const { model } = useShared();
+  const chosen = model.view[props.name];
+  // A choice stays in the list though the period has no line of it.
+  const values = [...new Set([...props.found, chosen])].filter((value) => value !== null);
   return (
     <Select
-      label={strings.filter.reason}
-      value={model.view.reasonCode ?? ''}
-      onChange={(value) => model.setView({ reasonCode: value || null })}
+      label={props.label}
+      value={chosen ?? ''}
+      onChange={(value) => model.setView({ [props.name]: value || null })}
     >
-      <option value="">{strings.filter.anyReason}</option>
-      {options.map(([code, title]) => (
-        <option key={code} value={code}>
-          {title}
+      <option value="">{props.any}</option>
+      {values.sort().map((value) => (
+        <option key={value} value={value}>
+          {props.title(value)}
         </option>
       ))}
     </Select>
@@ -144,6 +128,7 @@ function Search(): JSX.Element {
 export function Chips(): JSX.Element | null {
   const { model } = useShared();
   const { view } = model;
+  const reasonTitle = useReasonTitle();
   if (!isFiltered(view)) return null;
   const { chip } = strings.filter;
   const chips: [string, string, Partial<View>][] = view.kinds.map((kind) => [
@@ -152,8 +137,7 @@ export function Chips(): JSX.Element | null {
     { kinds: view.kinds.filter((one) => one !== kind) },
   ]);
   if (view.campaign !== null) chips.push([chip.campaign, view.campaign, { campaign: null }]);
-  if (view.reasonCode !== null)
-    chips.push([chip.reason, reasonTitle(view.reasonCode, model.summary?.details), { reasonCode: null }]);
+  if (view.reasonCode !== null) chips.push([chip.reason, reasonTitle(view.reasonCode), { reasonCode: null }]);
   if (view.search) chips.push([chip.search, view.search, { search: '' }]);
   return (
     <ul class="chips">
