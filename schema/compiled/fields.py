@@ -76,6 +76,7 @@ class FieldText:
         self._key = key
         self._path = path
         self._type: Any = site.type.of_type if is_non_null_type(site.type) else site.type
+        self._may_be_null = self._type is site.type
         self._is_leaf = is_leaf_type(self._type)
         self._reading = proofs.reading(compiler.schema, site.definition)
         self._is_async = (
@@ -111,12 +112,12 @@ class FieldText:
     def _write_completion(self) -> None:
         value, short = self._value, self._short()
         if not self._is_leaf:
-            with_guard = f"guard(run, {self._site_name}, {value}, {self._path})"
-            short += [
-                f"if type({value}) is Coroutine:",
-                f"    {value} = {with_guard}",
-                f"    {self._wait()}",
-            ]
+            short += [f"if type({value}) is Coroutine:"]
+            # Where null may not stand, an error passes as it is: it has been located within.
+            if self._may_be_null:
+                guarded = f"guard(run, {self._site_name}, {value}, {self._path})"
+                short += [f"    {value} = {guarded}"]
+            short += [f"    {self._wait()}"]
         finish = f"finish(run, {self._site_name}, {value}, {self._path})"
         otherwise = [f"{value} = {finish}", f"if type({value}) is Coroutine: {self._wait()}"]
         self._write_branches(short, otherwise)
@@ -126,8 +127,8 @@ class FieldText:
         if test:
             with self._text.block(f"if {test}:"):
                 self._text.add(*lines)
-            may_be_null = self._type is self._site.type
-            otherwise_if = f"elif {self._value} is not None:" if may_be_null else "else:"
+            may = self._may_be_null
+            otherwise_if = f"elif {self._value} is not None:" if may else "else:"
             with self._text.block(otherwise_if):
                 self._text.add(*otherwise)
         else:
