@@ -167,12 +167,15 @@ def rows(dsn: str, sql: str, *args: Any) -> list[tuple[Any, ...]]:
     return asyncio.run(read())
 
 
-def lines(dsn: str) -> list[tuple[Any, ...]]:
-    """Every line of every account, as a customer would compare them."""
+def lines(dsn: str, prefix: str = "") -> list[tuple[Any, ...]]:
+    """Every line of the accounts whose keys begin so, as a customer would compare them."""
     return rows(
         dsn,
-        "select a.key, e.seq, e.kind, e.amount, e.balance_after, e.reason_code, e.recorded_at "
-        "from entry e join account a on a.id = e.account_id order by a.key, e.seq",
+        "select substr(a.key, length($1) + 1), e.seq, e.kind, e.amount, e.balance_after, "
+        "e.reason_code, e.recorded_at "
+        "from entry e join account a on a.id = e.account_id where starts_with(a.key, $1) "
+        "order by a.key, e.seq",
+        prefix,
     )
 
 

@@ -48,17 +48,18 @@ def write(path: Path, rows: list[list[str]]) -> Path:
     return path
 
 
-def small() -> list[list[str]]:
+def small(prefix: str = "") -> list[list[str]]:
     """Six accounts side by side, 90 rows: two silent requests with more to come after them, one at
     the end, failures, exact duplicates, jobs that overlap, ties, blanks.
     """
     rows: list[list[str]] = []
-    for minute, account in itertools.product(range(15), "ABCDEF"):
-        status = "FAILED" if (minute + ord(account)) % 7 == 0 else "SUCCEED"
-        seconds = "95.0" if account == "B" else "20.0"
-        rows.append(row(f"10:{minute:02}:00", account, status, seconds, images="4.0", loras="1"))
-    rows[3 * 6] = row("10:03:00", "A", "PENDING", "")
-    rows[7 * 6 + 2] = row("10:07:00", "C", "PROCESSING", "", images="8.0")
-    rows[14 * 6 + 5] = row("10:14:00", "F", "PENDING", "", images="", steps="")
+    for minute, name in itertools.product(range(15), "ABCDEF"):
+        status = "FAILED" if (minute + ord(name)) % 7 == 0 else "SUCCEED"
+        seconds = "95.0" if name == "B" else "20.0"
+        at = f"10:{minute:02}:00"
+        rows.append(row(at, prefix + name, status, seconds, images="4.0", loras="1"))
+    rows[3 * 6] = row("10:03:00", prefix + "A", "PENDING", "")
+    rows[7 * 6 + 2] = row("10:07:00", prefix + "C", "PROCESSING", "", images="8.0")
+    rows[14 * 6 + 5] = row("10:14:00", prefix + "F", "PENDING", "", images="", steps="")
     rows[9 * 6 + 3] = rows[8 * 6 + 3]
     return rows
