@@ -87,7 +87,7 @@ async def _token(account_key: str | None, scopes: list[str], data_dir: Path) -> 
 
     credentials = Credentials(data_dir)
     with database_address(load_settings(), data_dir) as address:
-        async with opened(address) as db:
+        async with opened(address, migrate=True) as db:
             if account_key is None:
                 return await credentials.service(db, scopes)
             if await accounts.by_key(db, account_key) is None:
@@ -331,6 +331,8 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}."
+    if hasattr(error, "sqlstate"):
+        return f"The database refuses: {error}."
     raise error
 
 
