@@ -7,6 +7,7 @@ Owns the address, signals and the limits of connections. Owns nothing that answe
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -24,6 +25,7 @@ WEBSOCKET_BYTES_MAX = 131_072
 HEADER_BYTES_MAX = 32_768
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
+COLLECTOR_THRESHOLDS = (20_000, 20, 100)
 
 
 class Server(uvicorn.Server):
@@ -67,8 +69,18 @@ async def serve(settings: Settings, on_listening: Callable[[str], None] | None =
     with bound(settings.host, settings.port) as listener:
         async with running(settings) as process:
             address = url_of(listener, settings.host)
+            _spare_what_stays()
             server = make_server(process, lambda: on_listening(address) if on_listening else None)
             await server.serve([listener])
+
+
+def _spare_what_stays() -> None:
+    """Keep the garbage collector off what lives as long as the process, and off the thousands of
+    sockets that live nearly as long: at its usual pace it takes half of the time of a fan-out.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def make_server(process: Process, on_listening: Callable[[], None]) -> Server:

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -29,10 +29,14 @@ from resolvers.errors import Unauthenticated
 from resolvers.identity import KEY_MEMORY_SECONDS
 from schema.context import Context
 from schema.errors import UNAVAILABLE, error_body, internal_error
+from schema.live import Live
 
 log = structlog.get_logger(__name__)
 
 SUBPROTOCOL = "graphql-transport-ws"
+
+Results = AsyncGenerator[str | ExecutionResult, None]
+"""An operation's results, rendered or not."""
 
 
 class Sockets:
@@ -51,6 +55,7 @@ class Sockets:
         time to introduce oneself, and how often a service's key is checked again.
         """
         self.process = process
+        self.live = Live(process.schema)
         self.per_account_max = per_account_max
         self.operations_max = operations_max
         self.seconds_to_init = seconds_to_init
@@ -78,6 +83,19 @@ class Sockets:
 
 
 class _Conversation:
+    __slots__ = (  # there are thousands of these
+        "_authorization",
+        "_closed",
+        "_introduced",
+        "_operations",
+        "_process",
+        "_socket",
+        "_sockets",
+        "_tasks",
+        "_timers",
+        "_viewer",
+    )
+
     def __init__(self, sockets: Sockets, socket: WebSocket) -> None:
         self._sockets = sockets
         self._process = sockets.process
@@ -184,11 +202,12 @@ class _Conversation:
             await self._send({"id": operation_id, "type": "error", "payload": refusal})
             return
         context = Context(self._viewer, self._process.services)
-        self._operations[operation_id] = self._spawn(self._operate(operation_id, question, context))
+        results = self._results(question, context)
+        self._operations[operation_id] = self._spawn(self._operate(operation_id, results))
 
-    async def _operate(self, operation_id: str, question: Question, context: Context) -> None:
+    async def _operate(self, operation_id: str, results: Results) -> None:
         try:
-            last = await self._run(operation_id, question, context)
+            last = await self._run(operation_id, results)
             if self._process.stopping.is_set():
                 raise Closing(Code.SERVICE_RESTART, "The server is restarting")
             self._operations.pop(operation_id, None)
@@ -198,19 +217,16 @@ class _Conversation:
         except WebSocketDisconnect:
             pass
 
-    async def _run(self, operation_id: str, question: Question, context: Context) -> Message:
+    async def _run(self, operation_id: str, results: Results) -> Message:
         """Send the operation's results; returns the message that ends it."""
         request_id = secrets.token_hex(8)
+        begin = orjson.dumps({"id": operation_id, "type": "next"}).decode()[:-1] + ',"payload":'
         try:
-            results = await self._process.schema.stream(
-                question.query,
-                variable_values=question.variables,
-                operation_name=question.operation_name,
-                context_value=context,
-            )
             async with aclosing(results):
-                async for frame in results:
-                    result = cast("ExecutionResult", frame)  # the schema has no @defer or @stream
+                async for result in results:
+                    if isinstance(result, str):
+                        await self._send_text(f"{begin}{result}}}")
+                        continue
                     payload = body_of(result, request_id)
                     if is_request_error(result):
                         _come_back_if_away(payload["errors"])
@@ -223,10 +239,30 @@ class _Conversation:
             return {"type": "error", "payload": internal_error(request_id)["errors"]}
         return {"type": "complete"}
 
+    def _results(self, question: Question, context: Context) -> Results:
+        """The operation's results; those of a live question that many ask come rendered."""
+        asked = (question.query, question.variables, question.operation_name, context)
+        live = self._sockets.live.follow(*asked)
+        return cast("Results", live) if live else self._executed(question, context)
+
+    async def _executed(self, question: Question, context: Context) -> Results:
+        results = await self._process.schema.stream(
+            question.query,
+            variable_values=question.variables,
+            operation_name=question.operation_name,
+            context_value=context,
+        )
+        async with aclosing(results):
+            async for result in results:
+                yield cast("ExecutionResult", result)  # the schema has no @defer and no @stream
+
     async def _send(self, message: Message) -> None:
+        await self._send_text(orjson.dumps(message).decode())
+
+    async def _send_text(self, text: str) -> None:
         if self._closed:
             raise WebSocketDisconnect
-        await self._socket.send_text(orjson.dumps(message).decode())
+        await self._socket.send({"type": "websocket.send", "text": text})
 
     async def _close(self, closing: Closing) -> None:
         if not self._closed:

@@ -32,7 +32,7 @@ async def follow(
         try:
             slot.seq = await watch.head() if since is None else min(since, feed.SEQ_MAX)
             while not bell.stopping:
-                slot.news.clear()
+                slot.look()
                 lines = await watch.later(slot.seq)
                 for line in lines:
                     if kinds is None or line.kind in kinds:
@@ -41,6 +41,6 @@ async def follow(
                         return
                     slot.seq = line.seq
                 if len(lines) < LINES_PER_READ:
-                    await slot.news.wait()
+                    await slot.rung()
         except Stopped:
             return

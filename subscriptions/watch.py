@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -34,14 +35,39 @@ class Slot:
     """One follower's place: the last line it has taken, and one bit that says whether there may be
     more.
 
-    Whatever lands while it is busy, it is the same one bit.
+    Whatever lands while it is busy, it is the same one bit. (An `asyncio.Event` would do, and would
+    cost each of many thousands of followers a queue of waiters.)
     """
 
-    __slots__ = ("news", "seq")
+    __slots__ = ("_rung", "_waiting", "seq")
 
     def __init__(self) -> None:
         self.seq = 0
-        self.news = asyncio.Event()
+        self._rung = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    @property
+    def is_rung(self) -> bool:
+        return self._rung
+
+    def ring(self) -> None:
+        """There may be more; said again before it is heard, it is said once."""
+        self._rung = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def look(self) -> None:
+        """From now on, only what rings from now on counts."""
+        self._rung = False
+
+    async def rung(self) -> None:
+        """Wait until it rings, or has rung since the last look."""
+        if not self._rung:
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
 
 
 class Watch:
@@ -60,14 +86,14 @@ class Watch:
         """
         self._reads.clear()
         for slot in self.slots:
-            slot.news.set()
+            slot.ring()
 
     def ring_behind(self, head: int) -> int:
         """Wake those who have not taken line `head`; returns how many waited in vain until now."""
         self._reads.clear()
-        behind = [slot for slot in self.slots if slot.seq < head and not slot.news.is_set()]
+        behind = [slot for slot in self.slots if slot.seq < head and not slot.is_rung]
         for slot in behind:
-            slot.news.set()
+            slot.ring()
         return len(behind)
 
     def stop(self) -> None:
@@ -75,37 +101,32 @@ class Watch:
         for task in self._running:
             task.cancel()
         for slot in self.slots:
-            slot.news.set()
+            slot.ring()
 
     async def head(self) -> int:
         """The seq of the account's last line, 0 where there is none."""
-        return await self._shared(None, self._read_head)
+        task = self._reads.get(None) or self._begin(None, self._read_head)
+        return await _joined(task)
 
     async def later(self, seq: int) -> list[Entry]:
         """The next lines after `seq`; fewer than `LINES_PER_READ` when there are no more.
 
         Guarantees: waits out a database that is away; holds no connection when it returns.
         """
-        return await self._shared(
-            seq, lambda: feed.later(self._db, self._account_id, seq, LINES_PER_READ)
+        task = self._reads.get(seq) or self._begin(
+            seq, partial(feed.later, self._db, self._account_id, seq, LINES_PER_READ)
         )
+        return await _joined(task)
 
     async def _read_head(self) -> int:
         return (await feed.heads(self._db, [self._account_id])).get(self._account_id, 0)
 
-    async def _shared(self, key: int | None, read: Callable[[], Awaitable[T]]) -> T:
-        """Join the read that another follower at the same place has begun, or begin it."""
-        task = self._reads.get(key)
-        if task is None:
-            task = self._reads[key] = asyncio.create_task(_patiently(read))
-            self._running.add(task)
-            task.add_done_callback(lambda done: self._forget(key, done))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled() and not _is_cancelled():
-                raise Stopped from None
-            raise
+    def _begin(self, key: int | None, read: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """Begin a read that other followers at the same place can join."""
+        task = self._reads[key] = asyncio.create_task(_patiently(read))
+        self._running.add(task)
+        task.add_done_callback(lambda done: self._forget(key, done))
+        return task
 
     def _forget(self, key: int | None, done: asyncio.Task[Any]) -> None:
         self._running.discard(done)
@@ -113,6 +134,15 @@ class Watch:
             done.exception()  # whoever waited was told; if all have left, nobody need be
         if self._reads.get(key) is done:
             del self._reads[key]
+
+
+async def _joined(task: asyncio.Task[T]) -> T:
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if task.cancelled() and not _is_cancelled():
+            raise Stopped from None
+        raise
 
 
 def _is_cancelled() -> bool:

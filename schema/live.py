@@ -1,0 +1,186 @@
+"""Subscriptions whose every event is rendered once for all who asked the same question.
+
+Owns the way from a known subscription to the JSON of its events, and the short memory of what was
+just rendered. Owns no delivery (`subscriptions`) and no execution: graphql-core's executor, or the
+compiled one, makes each answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, cast
+from weakref import WeakValueDictionary
+
+import orjson
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    Node,
+    OperationType,
+    VariableNode,
+    Visitor,
+    create_source_event_stream,  # pyright: ignore[reportUnknownVariableType]
+    execute_subscription_event,  # pyright: ignore[reportUnknownVariableType]
+    visit,
+)
+from graphql.execution import Executor
+from strawberry.types.execution import PreExecutionError
+
+from resolvers.access import Viewer
+from schema.context import Context
+from schema.documents import Documents
+from schema.schema import UsageSchema
+from schema.subscriptions import UsageLanded
+
+MEMORY_SECONDS = 2.0
+MEMORY_MAX = 10_000
+
+Event = str | ExecutionResult | PreExecutionError
+"""What to send: the rendered payload, or a result with errors in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What two subscribers must have in common to be sent the same text for the same line."""
+
+    text: str
+    operation_name: str | None
+    variables: bytes
+    viewer: tuple[object, ...]
+
+
+class _Rendering:
+    """One question, and what was just rendered of it: shared by all who ask it now."""
+
+    def __init__(self, executor: Any) -> None:
+        self._executor = executor
+        self._rendered: dict[tuple[int, int], asyncio.Future[str | None]] = {}
+
+    async def of(self, event: UsageLanded) -> Event:
+        """The event's payload, by whoever comes first."""
+        line = event.edge.node.record
+        key = (line.account_id, line.seq)
+        known = self._rendered.get(key)
+        if known is not None:
+            payload = known.result() if known.done() else await asyncio.shield(known)
+            if payload is not None:
+                return payload
+        return await self._render(event, key)
+
+    async def _render(self, event: UsageLanded, key: tuple[int, int]) -> Event:
+        loop = asyncio.get_running_loop()
+        promised: asyncio.Future[str | None] = loop.create_future()
+        if len(self._rendered) < MEMORY_MAX and key not in self._rendered:
+            self._rendered[key] = promised
+            loop.call_later(MEMORY_SECONDS, self._rendered.pop, key, None)
+        payload = None
+        try:
+            result = execute_subscription_event(self._executor.build_per_event_executor(event))
+            if not isinstance(result, ExecutionResult):
+                result = await result
+            if result.errors:
+                return result  # not remembered: each who asks gets a try of its own
+            payload = orjson.dumps({"data": result.data}).decode()
+            return payload
+        finally:
+            promised.set_result(payload)
+
+
+class Live:
+    """The live questions of one schema."""
+
+    def __init__(self, schema: UsageSchema) -> None:
+        self._schema = schema._schema  # pyright: ignore[reportPrivateUsage]
+        self._documents = _documents_of(schema)
+        self._executor_class: Any = schema.execution_context_class  # pyright: ignore[reportUnknownMemberType]
+        self._renderings: WeakValueDictionary[_Question, _Rendering] = WeakValueDictionary()
+
+    def follow(
+        self,
+        text: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        context: Context,
+    ) -> AsyncGenerator[Event, None] | None:
+        """The events of a subscription that has been asked before; None for anything else."""
+        document = self._documents.known(text)
+        if document is None:
+            return None
+        executor: Executor[Any] | list[Any] = self._executor_class.build(
+            self._schema,
+            document,
+            context_value=context,
+            raw_variable_values=variables,
+            operation_name=operation_name,
+        )
+        if isinstance(executor, list) or not _is_subscription(executor):
+            return None
+        question = _question(text, operation_name, executor)
+        rendering = self._renderings.get(question)
+        if rendering is None:
+            rendering = self._renderings[question] = _Rendering(executor)
+        return _events(create_source_event_stream(executor), rendering)
+
+
+async def _events(begun: Any, rendering: _Rendering) -> AsyncGenerator[Event, None]:
+    # Holds nothing of its own executor while it waits: thousands of these wait at a time.
+    source = await begun if isawaitable(begun) else begun
+    del begun
+    if isinstance(source, ExecutionResult):
+        yield PreExecutionError(data=None, errors=source.errors)
+        return
+    async with aclosing(cast("AsyncGenerator[UsageLanded, None]", source)) as landed:
+        async for event in landed:
+            yield await rendering.of(event)
+
+
+def _is_subscription(executor: Executor[Any]) -> bool:
+    return executor.operation.operation is OperationType.SUBSCRIPTION
+
+
+def _documents_of(schema: UsageSchema) -> type[Documents]:
+    for extension in schema.extensions:
+        if isinstance(extension, type) and issubclass(extension, Documents):
+            return extension
+    raise TypeError("The schema has no memory of documents.")
+
+
+def _question(text: str, operation_name: str | None, executor: Executor[Any]) -> _Question:
+    """What decides how an event of this subscription is rendered.
+
+    The root field's own arguments choose which lines there are, and the line is named with the
+    question: only variables that are used further down make two questions differ.
+    """
+    used = _Variables()
+    for node in executor.operation.selection_set.selections:
+        for part in _but_arguments(node):
+            visit(part, used)
+    for fragment in executor.fragments.values():
+        visit(fragment.definition, used)
+    given = executor.variable_values.coerced
+    variables = {name: repr(given.get(name)) for name in sorted(used.names)}
+    viewer: Viewer = executor.context_value.viewer
+    who = (viewer.kind, viewer.account_id, viewer.scopes)
+    return _Question(text, operation_name, orjson.dumps(variables), who)
+
+
+def _but_arguments(node: Node) -> list[Node]:
+    if not isinstance(node, FieldNode):
+        return [node]
+    inner = [node.selection_set] if node.selection_set else []
+    return [*(node.directives or ()), *inner]
+
+
+class _Variables(Visitor):
+    """Collects the names of variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.names.add(node.name.value)
