@@ -1,28 +1,23 @@
-"""The ASGI application: every door, and the headers that all of them send."""
+"""The ASGI application: every door."""
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import export, http, questions
+from app.doorway import Doorway
+from app.metrics import MEDIA_TYPE
 from app.pages import Pages
 from app.process import Process
 from app.websocket import Sockets
-
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+from resolvers.access import Scope, admit
+from resolvers.errors import RequestError, Unauthenticated
+from schema.errors import error_body
 
 
 def create_app(process: Process, pages: Pages | None = None) -> Starlette:
@@ -42,7 +37,18 @@ def create_app(process: Process, pages: Pages | None = None) -> Starlette:
         problems = await process.problems()
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
 
-    middleware = [Middleware(SecurityHeaders)]
+    async def metrics(request: Request) -> Response:
+        if not settings.open_metrics:
+            try:
+                viewer = await process.identity.viewer(request.headers.get("authorization"))
+                admit(viewer, Scope.ADMIN)
+            except RequestError as wrong:
+                status = 401 if isinstance(wrong, Unauthenticated) else 403
+                headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+                return JSONResponse(error_body(str(wrong), wrong.code), status, headers)
+        return Response(await process.metrics.text(process), media_type=MEDIA_TYPE)
+
+    middleware = [Middleware(Doorway, metrics=process.metrics)]
     if settings.allowed_origins:
         middleware.append(
             Middleware(
@@ -63,6 +69,7 @@ def create_app(process: Process, pages: Pages | None = None) -> Starlette:
             *(Route(path, exported) for path in ("/export", "/export.csv", "/export.jsonl")),
             Route("/healthz", _alive),
             Route("/readyz", ready),
+            Route("/metrics", metrics),
         ],
         middleware=middleware,
     )
@@ -74,24 +81,3 @@ async def _home(request: Request) -> Response:
 
 async def _alive(request: Request) -> Response:
     return PlainTextResponse("ok\n")
-
-
-class SecurityHeaders:
-    """Adds what browsers should hold every response to, unless the response says otherwise."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)

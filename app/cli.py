@@ -6,7 +6,6 @@ Owns options, exit codes and the sentences of errors. What a command does is its
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -56,7 +55,7 @@ def serve(port: int | None) -> None:
     """Serve against USAGE_FEED_DATABASE_URL, as in production."""
     from app.run import serve_alone
 
-    serve_alone(_settings(port), say)
+    serve_alone(_settings(port, json_logs=True), say)
 
 
 @commands.command()
@@ -264,31 +263,13 @@ def say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def _settings(port: int | None) -> Settings:
+def _settings(port: int | None, *, json_logs: bool = False) -> Settings:
+    from app import logs
     from app.settings import load_settings
 
     settings = load_settings()
-    _set_up_logs(settings.log_level)
+    logs.set_up(settings.log_level, as_json=json_logs)
     return settings if port is None else settings.model_copy(update={"port": port})
-
-
-def _set_up_logs(level: str) -> None:
-    import structlog
-
-    number = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=max(number, logging.WARNING), format="%(levelname)s %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 def _demonstration_key(data_dir: Path) -> str:

@@ -8,7 +8,6 @@ streams (`streams`).
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -52,7 +51,7 @@ class TooSlow(Exception):
 
 async def answer(request: Request, process: Process) -> Response:
     """Answer one request at `/graphql`."""
-    request_id = secrets.token_hex(8)
+    request_id: str = request.scope["request_id"]
     media_type = questions.answer_type(request.headers.get("accept"))
     try:
         process.load.check()
@@ -79,7 +78,6 @@ async def answer(request: Request, process: Process) -> Response:
     except Exception:
         log.exception("a request failed", request_id=request_id)
         response = _json(errors.internal_error(request_id), 500, media_type)
-    response.headers["X-Request-Id"] = request_id
     return response
 
 

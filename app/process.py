@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from app.metrics import Metrics
 from app.pressure import Load, Rates
 from app.settings import Settings, SettingsError
 from models.database import CONNECTION_LOST, SERVER_ROLE, Database
@@ -45,6 +46,7 @@ class Process:
     schema: UsageSchema
     rates: Rates
     load: Load
+    metrics: Metrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -95,7 +97,8 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         await bell.start()
         stack.push_async_callback(bell.close)
         catalogue = Catalogue(db)
-        writer = Writer(db, catalogue, on_committed=bell.committed)
+        metrics = Metrics()
+        writer = Writer(db, catalogue, on_committed=bell.committed, on_batch=metrics.booked)
         stack.push_async_callback(writer.close)
         identity = Identity(db, rules)
         stack.push_async_callback(identity.close)
@@ -106,6 +109,7 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
             build_schema(introspection=settings.introspection),
             Rates(settings.customer_requests_per_second, settings.service_requests_per_second),
             Load(settings.max_concurrent_requests),
+            metrics,
         )
         sweeper = asyncio.create_task(_sweep(process), name="sweep")
         stack.push_async_callback(_ended, sweeper)

@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Requests in execution, per process; more are turned away with 503.",
     )
+    open_metrics: bool = Field(
+        False,
+        description="Answer `/metrics` without a credential, where the network keeps strangers "
+        "away from it. Otherwise it needs a service's key with the scope `admin`.",
+    )
     request_timeout_seconds: float = Field(
         30.0, ge=0.05, le=600, description="How long the answer to a request may take."
     )

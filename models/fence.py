@@ -38,6 +38,10 @@ class Fence:
         """Reads to which the lines of `account_id` alone exist; of None, no line does."""
         return FencedReads(self, account_id or 0)
 
+    def counts(self) -> tuple[int, int]:
+        """How many connections are open, and how many of them idle."""
+        return self._open, len(self._idle)
+
     async def close(self) -> None:
         idle, self._idle = self._idle, []
         for bound in idle:

@@ -6,6 +6,8 @@ instance at once: whoever locks the job first ends it, and the others find it en
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from models.database import Database
@@ -19,6 +21,27 @@ from models.writer import Writer
 BATCH = 500
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Jobs that have not ended."""
+
+    running: int
+    due: int
+    """Those past their deadline: refunds that are owed."""
+    oldest_seconds: float
+    """Since the oldest one started."""
+
+
+async def unresolved(db: Database) -> Unresolved:
+    """Count the jobs that have not ended."""
+    row = await db.fetchrow(
+        "select count(*) as running, count(*) filter (where due_at <= now()) as due, "
+        "coalesce(extract(epoch from now() - min(started_at)), 0)::float8 as oldest_seconds "
+        "from job where status = 'RUNNING'"
+    )
+    return Unresolved(**row) if row else Unresolved(0, 0, 0.0)
 
 
 async def sweep(db: Database, catalogue: Catalogue, writer: Writer) -> int:

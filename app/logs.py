@@ -1,0 +1,48 @@
+"""Logs: one line per event on standard error, for people or for machines.
+
+Owns their form. What is logged is each module's; no line holds a credential, a query's text or its
+variables.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import Processor
+
+OUR_PACKAGES = ("app", "schema", "resolvers", "subscriptions", "models")
+
+
+def set_up(level: str, *, as_json: bool, stream: TextIO = sys.stderr) -> None:
+    """Log what is at least as severe as `level`; what libraries log, from a warning on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    render: Processor = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+    )
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    # Through the standard library, because its handlers never raise: a log that cannot be written
+    # must not end what it tells of.
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        )
+    )
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    for package in OUR_PACKAGES:
+        logging.getLogger(package).setLevel(number)
