@@ -26,10 +26,10 @@ class NoServer(Exception):
 def announced(demonstration: Path, url: str) -> Generator[None]:
     """Make the running server known, and forget it at the end."""
     place = demonstration / "server.json"
+    note = NOTES / str(urlsplit(url).port)
     write_private(place, json.dumps({"url": url, "pid": os.getpid()}))
     with suppress(OSError):
         NOTES.mkdir(parents=True, exist_ok=True)
-        note = NOTES / str(urlsplit(url).port)
         note.unlink(missing_ok=True)
         note.symlink_to(demonstration.resolve())
     try:
@@ -38,6 +38,7 @@ def announced(demonstration: Path, url: str) -> Generator[None]:
         with suppress(OSError, ValueError):
             if json.loads(place.read_text())["pid"] == os.getpid():
                 place.unlink()
+            note.unlink()
 
 
 def server_of(data_dir: Path) -> str:
@@ -49,7 +50,8 @@ def server_of(data_dir: Path) -> str:
         return json.loads((data_dir / "demonstration" / "server.json").read_text())["url"]
     except (OSError, ValueError, KeyError):
         raise NoServer(
-            f"No server is running on {data_dir}. Start one with ./dev run in another terminal."
+            f"No server is running on {data_dir}. Start one with ./dev run in another terminal, "
+            "or name the folder of one that runs: --data"
         ) from None
 
 

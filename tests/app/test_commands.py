@@ -13,6 +13,7 @@ from models.database import Database
 from models.reasons import Catalogue
 from models.writer import Writer
 from tests.app.support import RunningServer, command, command_here, rows
+from tests.app.traces import small, write
 from tests.conftest import execute
 
 LAST_TWO = """
@@ -96,6 +97,15 @@ async def book(database_url: str) -> None:
     await book_demonstration(db, writer, datetime.now(UTC))
     await writer.close()
     await db.close()
+
+
+def test_an_address_alone_leads_to_the_servers_credential(
+    demonstration: RunningServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = write(tmp_path / "trace.csv", small()[:6])
+    ended = command_here(capsys, "replay", trace, "--url", demonstration.url)
+    assert ended.returncode == 0
+    assert "6 accounts compared, 0 with a difference" in ended.stdout
 
 
 def test_a_reason_is_added_once(
