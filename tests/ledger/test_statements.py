@@ -305,6 +305,23 @@ async def test_history_is_raised_to_the_line_before_it_and_taken_until_the_first
     assert outcome.field == "recordedAt"
 
 
+async def test_history_is_never_later_than_the_clock(ledger: Ledger) -> None:
+    account_id = await ledger.open()
+    ahead = await clock(ledger) + timedelta(minutes=1)
+    outcome = await ledger.book(
+        GrantCredits(
+            account_id=account_id,
+            idempotency_key="ahead",
+            amount=1,
+            reason_code="GRANT_PLAN",
+            recorded_at=ahead,
+        )
+    )
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.field == "recordedAt"
+    assert await ledger.lines(account_id) == []
+
+
 async def test_the_deadline_refund_of_an_imported_job_is_dated_its_deadline(
     ledger: Ledger,
 ) -> None:
