@@ -72,6 +72,7 @@ class Database:
             min_size=1,
             max_size=pool_size,
             init=_set_codecs,
+            reset=_leave_as_it_is,
             command_timeout=COMMAND_SECONDS,
             server_settings=_session(role),
         )
@@ -136,14 +137,26 @@ def _session(role: str | None) -> dict[str, str]:
 
 def orm_config(dsn: str) -> dict[str, Any]:
     """Tortoise's configuration, with a small pool: the hot paths do not go through it."""
-    rest = dsn.split("://", 1)[1]
-    separator = "&" if "?" in rest else "?"
+
+    async def to_dsn(
+        *_: Any, host: None, port: int, user: None, password: None, database: None, **options: Any
+    ) -> asyncpg.Connection:
+        # Tortoise reads an address in its own way; `sslmode` and several hosts are not among it.
+        return await asyncpg.connect(dsn, **options)
+
+    credentials = {"connect": to_dsn, "minsize": 1, "maxsize": 2}
     return {
-        "connections": {"default": f"asyncpg://{rest}{separator}minsize=1&maxsize=2"},
+        "connections": {
+            "default": {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
+        },
         "apps": {"models": {"models": ["models.tables"], "migrations": "models.migrations"}},
         "use_tz": True,
         "timezone": "UTC",
     }
+
+
+async def _leave_as_it_is(_: Any) -> None:
+    """No round trip when a connection is given back: statements here leave nothing behind."""
 
 
 async def _set_codecs(connection: asyncpg.Connection) -> None:

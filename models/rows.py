@@ -5,6 +5,7 @@ Owns the column lists that every reader selects and the one mapping from a row t
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 from models.records import (
@@ -50,7 +51,12 @@ JOB = (
 
 
 def reason_of(code: str, row: Row) -> Reason:
-    return Reason(code=code, kind=row["reason_kind"], title=row["title"], fault=Fault(row["fault"]))
+    return _reason(code, row["reason_kind"], row["title"], row["fault"])
+
+
+@lru_cache(maxsize=1_024)
+def _reason(code: str, kind: str, title: str, fault: str) -> Reason:
+    return Reason(code=code, kind=kind, title=title, fault=Fault(fault))
 
 
 def totals_after(row: Row) -> Totals:
@@ -78,7 +84,7 @@ def entry_of(row: Row, reason: Reason | None = None) -> Entry:
     return Entry(
         account_id=row["account_id"],
         seq=row["seq"],
-        kind=EntryKind(row["kind"]),
+        kind=EntryKind[row["kind"]],
         amount=row["amount"],
         balance_after=row["balance_after"],
         totals_after=totals_after(row),

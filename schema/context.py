@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -37,18 +37,23 @@ class Loaders:
     """
 
     def __init__(self, db: Reads) -> None:
-        self.accounts: DataLoader[int, Account | None] = DataLoader(
-            partial(loaders.accounts_by_id, db), cache=False
-        )
-        self.entries: DataLoader[Ref, Entry | None] = DataLoader(
-            partial(loaders.entries_by_ref, db), cache=False
-        )
-        self.refunds: DataLoader[Ref, list[Entry]] = DataLoader(
-            partial(loaders.refunds_by_charge, db), cache=False
-        )
-        self.jobs: DataLoader[Ref, Job | None] = DataLoader(
-            partial(loaders.jobs_by_charge, db), cache=False
-        )
+        self._db = db
+
+    @cached_property
+    def accounts(self) -> DataLoader[int, Account | None]:
+        return DataLoader(partial(loaders.accounts_by_id, self._db), cache=False)
+
+    @cached_property
+    def entries(self) -> DataLoader[Ref, Entry | None]:
+        return DataLoader(partial(loaders.entries_by_ref, self._db), cache=False)
+
+    @cached_property
+    def refunds(self) -> DataLoader[Ref, list[Entry]]:
+        return DataLoader(partial(loaders.refunds_by_charge, self._db), cache=False)
+
+    @cached_property
+    def jobs(self) -> DataLoader[Ref, Job | None]:
+        return DataLoader(partial(loaders.jobs_by_charge, self._db), cache=False)
 
 
 @dataclass(slots=True)

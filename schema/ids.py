@@ -78,7 +78,7 @@ def _ref(form: re.Pattern[str], text: str) -> Ref | None:
 
 
 def _encode(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+    return binascii.b2a_base64(text.encode(), newline=False).decode()
 
 
 def _decode(text: str) -> str:
