@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import sys
@@ -24,6 +25,7 @@ def faults(seconds: float, broker: str, seed: int | None) -> None:
     """Break everything around live delivery and count what every subscriber received."""
     plan = Plan(seconds, broker, secrets.randbelow(10**6) if seed is None else seed)
     click.echo(f"{seconds:g} s of faults over {broker}, seed {plan.seed}")
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # its pool prints every lost connection
     folder = Path(tempfile.mkdtemp(prefix="usage-feed-faults-"))
     report = asyncio.run(run(plan, folder, click.echo))
     click.echo(f"\n{report}")

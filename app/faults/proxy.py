@@ -83,7 +83,7 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
+        with suppress(OSError, RuntimeError):  # RuntimeError: half-closed on our side
             while data := await reader.read(CHUNK_BYTES):
                 await self._moving.wait()
                 if self._delay_seconds:
