@@ -115,8 +115,8 @@ class Settings(BaseSettings):
         50.0,
         ge=0,
         le=1_000_000,
-        description="HTTP requests of one account's customers, per process, on the average; what "
-        "was not asked for 5 seconds may be asked at once. 0: no limit.",
+        description="Requests, over HTTP and sockets, of one account's customers, per process, on "
+        "the average; what was not asked for 5 seconds may be asked at once. 0: no limit.",
     )
     service_requests_per_second: float = Field(
         2_000.0,

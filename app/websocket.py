@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types import ExecutionResult
 
 from app.messages import Closing, Code, Message, question_of, read
+from app.pressure import RateLimited
 from app.process import Process
 from app.questions import Question
 from app.results import body_of, is_request_error
@@ -191,6 +192,9 @@ class _Conversation:
             log.warning("a key could not be reviewed", error=repr(error))
         self._later("review", self._sockets.seconds_between_reviews, self._review)
 
+    async def _refuse(self, operation_id: str, body: Message) -> None:
+        await self._send({"id": operation_id, "type": "error", "payload": body["errors"]})
+
     async def _subscribe(self, operation_id: str, question: Question) -> None:
         if self._viewer is None:
             raise Closing(Code.UNAUTHORIZED, "Unauthorized")
@@ -198,8 +202,12 @@ class _Conversation:
             raise Closing(Code.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists")
         if len(self._operations) >= self._sockets.operations_max:
             most = f"A socket runs at most {self._sockets.operations_max} operations at once."
-            refusal = error_body(most, "TOO_MANY_OPERATIONS")["errors"]
-            await self._send({"id": operation_id, "type": "error", "payload": refusal})
+            await self._refuse(operation_id, error_body(most, "TOO_MANY_OPERATIONS"))
+            return
+        try:
+            self._process.rates.take(self._viewer)
+        except RateLimited as limited:
+            await self._refuse(operation_id, error_body(str(limited), limited.code))
             return
         context = Context(self._viewer, self._process.services)
         results = self._results(question, context)

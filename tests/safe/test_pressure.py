@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import graphql
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from app.pressure import BURST_SECONDS, RateLimited, Rates
 from app.questions import GRAPHQL_JSON
@@ -83,6 +86,28 @@ async def test_an_export_is_a_request_like_any_other(database_url: str, tmp_path
         files = [await customer.http.get("/export", params={"account": account}) for _ in "12"]
         assert [file.status_code for file in files] == [200, 200]
         assert refused(await customer.http.get("/export")) == (429, "RATE_LIMITED", "5")
+
+
+async def test_an_operation_on_a_socket_is_a_request_like_any_other(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with served(database_url, tmp_path, customer_requests_per_second=0.2) as api:
+        customer = api.customer("acme")
+        url = f"{api.url.replace('http', 'ws', 1)}/graphql"
+        subprotocols = [Subprotocol("graphql-transport-ws")]
+        async with connect(url, subprotocols=subprotocols) as socket:
+            payload = {"authorization": f"Bearer {customer.token}"}
+            await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
+            assert json.loads(await socket.recv()) == {"type": "connection_ack"}
+            ended: list[Any] = []
+            for number in "123":
+                message = {"id": number, "type": "subscribe", "payload": ASKED}
+                await socket.send(json.dumps(message))
+                while (said := json.loads(await socket.recv()))["type"] == "next":
+                    pass
+                ended.append((said["type"], said.get("payload", [{}])[0].get("extensions")))
+        assert ended == [("complete", None)] * 2 + [("error", {"code": "RATE_LIMITED"})]
+        assert refused(await post(customer)) == (429, "RATE_LIMITED", "5")
 
 
 async def test_a_busy_server_turns_requests_away_before_it_reads_them(
