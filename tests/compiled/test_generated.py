@@ -69,9 +69,9 @@ async def compare_many(seeds: range) -> Counter[str]:
     return outcomes
 
 
-async def test_fifteen_hundred_operations_are_answered_alike() -> None:
-    outcomes = await compare_many(range(1_500))
-    assert min(outcomes["clean"], outcomes["erroneous"]) > 300, outcomes
+async def test_a_thousand_operations_are_answered_alike() -> None:
+    outcomes = await compare_many(range(1_000))
+    assert min(outcomes["clean"], outcomes["erroneous"]) > 200, outcomes
 
 
 @pytest.fixture(autouse=True)
@@ -84,4 +84,4 @@ def forget_coroutines() -> Iterator[None]:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_ten_thousand_operations_are_answered_alike() -> None:
-    await compare_many(range(1_500, 11_500))
+    await compare_many(range(1_000, 11_000))

@@ -110,23 +110,23 @@ def told(found: list[list[Any]] | None, operation: Operation, seed: int) -> str:
     return "erroneous" if found[0][0][1] else "clean"
 
 
-async def test_four_hundred_queries_are_answered_alike(ledger: Twin) -> None:
+async def test_three_hundred_queries_are_answered_alike(ledger: Twin) -> None:
     Compiled.ran.clear()
-    outcomes = await compare_queries(ledger, range(400))
-    assert min(outcomes["clean"], outcomes["erroneous"]) > 100, outcomes
-    assert Compiled.ran["compiled"] > 300
+    outcomes = await compare_queries(ledger, range(300))
+    assert min(outcomes["clean"], outcomes["erroneous"]) > 80, outcomes
+    assert Compiled.ran["compiled"] > 200
 
 
 async def test_mutations_are_answered_alike_and_leave_the_same_lines(
     ledger: Twin, other: Twin
 ) -> None:
     assert ledger.entries == other.entries
-    outcomes = await compare_mutations(ledger, other, range(150))
+    outcomes = await compare_mutations(ledger, other, range(100))
     assert min(outcomes["clean"], outcomes["erroneous"]) > 20, outcomes
     lines = "select account_id, seq, kind, amount, balance_after from entry order by 1, 2"
     booked = await ledger.services.db.fetch(lines)
     assert booked == await other.services.db.fetch(lines)
-    assert len(booked) > len(ledger.entries) + 20
+    assert len(booked) > len(ledger.entries) + 10
 
 
 async def test_each_event_of_a_subscription_is_answered_alike(ledger: Twin) -> None:
