@@ -142,13 +142,13 @@ async def _break_things(
     while time.monotonic() - began < plan.seconds:
         if not waiting:  # every kind has its turn before any has its second
             waiting = chance.sample(kinds, len(kinds))
-        await asyncio.sleep(chance.uniform(0.2, 0.8))
+        await asyncio.sleep(chance.uniform(0.1, 0.4))
         fault = waiting.pop()
         drops = sum((group.drops for group in groups), Counter[str]())
         words = await fault(there, chance)
         if not words:
             continue
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.0)
         late = max(group.late_seconds for group in groups)
         lost = sum((group.drops for group in groups), Counter[str]()) - drops
         for group in groups:
