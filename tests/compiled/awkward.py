@@ -134,7 +134,7 @@ KINDS: dict[str, tuple[str, Callable[[], Any], Any]] = {
     "int": ("int", lambda: 7, 2**40),
     "str": ("str", lambda: "text", object()),
     "float": ("float", lambda: 1.5, "no number"),
-    "bool": ("bool", lambda: True, "neither"),
+    "bool": ("bool", lambda: True, 1),
     "id": ("strawberry.ID", lambda: "id-1", 3.25),
     "color": ("Color", lambda: Color.RED, "BLUE"),
     "size": ("Size", lambda: Size.SMALL, 5),
