@@ -72,7 +72,7 @@ async def test_the_refund_stands_out_by_sign_word_and_icon_and_not_by_colour_alo
     colour = "row => getComputedStyle(row.querySelector('.amount')).color"
     assert await refund.evaluate(colour) != await charge.evaluate(colour)
     await expect(refund.get_by_role("button")).to_have_accessible_name(
-        re.compile("^Text to image.*Refund.*error on our side.*[+]40.*Balance 1,000$")
+        re.compile("^Text to image.*Refund.*our side.*[+]40.*Balance 1,000$")
     )
 
 

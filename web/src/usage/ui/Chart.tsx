@@ -6,7 +6,7 @@ import { strings } from '../text/strings';
 import { datesBetween } from '../text/zones';
 import { useShared } from './context';
 
-const HEIGHT = 148;
+const HEIGHT = 172;
 const AXIS = 20;
 const GUTTER = 44;
 

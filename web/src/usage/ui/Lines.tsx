@@ -10,9 +10,12 @@ import { Row } from './Row';
 import { useTip } from './Tip';
 
 const OVERSCAN = 600;
+const DRAWN_MIN = 1_200;
+/** Paper has no scrolling: about this many pixels of lines are printed, if they are loaded. */
+const PRINTED_MAX = 120_000;
 const NARROW = 640;
 const WIDE_SIZES: Sizes = { row: 60, heading: 40 };
-const NARROW_SIZES: Sizes = { row: 72, heading: 40 };
+const NARROW_SIZES: Sizes = { row: 76, heading: 40 };
 const TICK_MS = 20_000;
 
 export interface Keys {
@@ -37,7 +40,7 @@ function useWindow(list: { current: HTMLElement | null }): {
   width: number;
   seen: boolean;
 } {
-  const [state, setState] = useState({ from: 0, to: 1_200, width: 800, seen: true });
+  const [state, setState] = useState({ from: 0, to: DRAWN_MIN, width: 800, seen: true });
   useEffect(() => {
     const measure = (): void => {
       const box = list.current?.getBoundingClientRect();
@@ -46,7 +49,8 @@ function useWindow(list: { current: HTMLElement | null }): {
       const from = Math.floor((-box.top - OVERSCAN) / 200) * 200;
       const next = {
         from,
-        to: from + window.innerHeight + 2 * OVERSCAN + 200,
+        // The first lines are there even where they are far below: for find, print and readers.
+        to: Math.max(DRAWN_MIN, from + window.innerHeight + 2 * OVERSCAN + 200),
         width: box.width,
         seen: box.top > -40,
       };
@@ -63,11 +67,16 @@ function useWindow(list: { current: HTMLElement | null }): {
     if (list.current) observer.observe(list.current);
     document.addEventListener('scroll', measure, { capture: true, passive: true });
     window.addEventListener('resize', measure);
+    const drawAll = (): void => setState((known) => ({ ...known, from: 0, to: PRINTED_MAX }));
+    window.addEventListener('beforeprint', drawAll);
+    window.addEventListener('afterprint', measure);
     measure();
     return () => {
       observer.disconnect();
       document.removeEventListener('scroll', measure, { capture: true });
       window.removeEventListener('resize', measure);
+      window.removeEventListener('beforeprint', drawAll);
+      window.removeEventListener('afterprint', measure);
     };
   }, [list]);
   return state;
