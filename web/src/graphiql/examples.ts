@@ -94,7 +94,7 @@ export function exampleTabs(
   const month = (offset: number): string =>
     new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + offset, 1)).toISOString();
   const variables = {
-    key: 'demo',
+    key: 'northwind',
     from: month(0),
     to: month(1),
     input: { account: "the account's id", idempotencyKey: 'example-1', amount: 5 },
