@@ -29,7 +29,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         if not self.writable.is_set():
             try:
-                await asyncio.wait_for(self.writable.wait(), self.seconds_to_send)
+                async with asyncio.timeout(self.seconds_to_send):
+                    await self.writable.wait()
             except TimeoutError:
                 self._give_up("The client reads too slowly")
                 raise ClientDisconnected from None

@@ -109,7 +109,8 @@ class Listener:
 
 async def _happens(event: asyncio.Event, within_seconds: float) -> bool:
     try:
-        await asyncio.wait_for(event.wait(), within_seconds)
+        async with asyncio.timeout(within_seconds):  # wait_for can swallow a cancellation
+            await event.wait()
     except TimeoutError:
         return False
     return True

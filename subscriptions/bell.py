@@ -139,7 +139,8 @@ class Bell:
         backoff = Backoff()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._poll_due.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):  # wait_for can swallow our end
+                    await self._poll_due.wait()
             self._poll_due.clear()
             try:
                 async with asyncio.timeout(POLL_TIMEOUT_SECONDS):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,14 +20,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 15.0
+STOP_SECONDS_MAX = 30.0
 RESTART_PAUSE_SECONDS = 0.3
 
 
+PORTS = range(20_000, 32_000)
+"""Below those the kernel gives to outgoing connections, one of which could otherwise hold a
+server's port while it is down.
+"""
+
+
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """A port that nobody uses now, and that will be free again when its server restarts."""
+    for port in random.sample(PORTS, 100):
+        with suppress(OSError), socket.socket() as found:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("No port is free.")
 
 
 def answers(port: int) -> bool:
@@ -116,7 +127,12 @@ class UsageFeedServer:
         if process is None or process.returncode is not None:
             return 0.0
         process.send_signal(how)
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS_MAX)
+        except TimeoutError:
+            raise RuntimeError(
+                f"A server has not stopped {STOP_SECONDS_MAX:g} s after it was told."
+            ) from None
         return time.monotonic() - began
 
     def _is_running(self) -> bool:

@@ -23,6 +23,7 @@ from subscriptions.backends.base import CHANNEL, PROBE_SECONDS, RESYNC, WAITING_
 log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 5.0
+CANCEL_AGAIN_SECONDS = 0.5
 
 
 class RedisBackend(Backend):
@@ -50,9 +51,7 @@ class RedisBackend(Backend):
         ]
 
     async def disconnect(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _ended(self._tasks)
         await self._client.aclose()
 
     def committed(self, account_ids: Collection[int]) -> None:
@@ -111,6 +110,15 @@ async def _keep_trying(
             log.warning("the Redis connection failed", error=repr(error))
         on_lost()
         await backoff.wait()
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """End tasks. The client swallows a cancellation that finds it connecting, so it is repeated."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,26 @@ async def test_a_bell_starts_before_its_broker(ledger: Ledger) -> None:
     await eventually(lambda: bell.healthy)
     await bell.close()
     server.stop()
+
+
+@pytest.mark.parametrize("broker", ["postgres", "redis"])
+async def test_a_bell_can_be_closed_at_any_moment(
+    ledger: Ledger, redis_server: RedisServer, broker: str
+) -> None:
+    """The moments of connecting among them: the Redis client swallows a cancellation there."""
+    broker_url = redis_server.url if broker == "redis" else None
+    chance = random.Random(4)
+
+    async def open_and_close() -> None:
+        bell = Bell.over(ledger.db, broker_url, NEVER_SECONDS)
+        await bell.start()
+        bell.committed([1])
+        await asyncio.sleep(chance.uniform(0, 0.05))
+        await bell.close()
+
+    for _ in range(10):
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(open_and_close() for _ in range(15)))
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
