@@ -65,6 +65,7 @@ def create_app(process: Process, pages: Pages | None = None) -> Starlette:
             WebSocketRoute("/graphql", Sockets(process).serve),
             Route("/", _home),
             Route("/billing/usage", shown.usage),
+            Route("/usage-feed.js", shown.element),
             Route("/assets/{path:path}", shown.asset),
             *(Route(path, exported) for path in ("/export", "/export.csv", "/export.jsonl")),
             Route("/healthz", _alive),

@@ -17,6 +17,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from strawberry.exceptions import MissingQueryError
+from strawberry.http.streaming import HTTPStreamTransport
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -47,6 +48,13 @@ class TooSlow(Exception):
 
     def __init__(self) -> None:
         super().__init__(type(self).__doc__)
+
+
+class Subscribes(Malformed):
+    """A subscription, where there is one answer and no more."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "Subscribe over a WebSocket, or with Accept: text/event-stream.")
 
 
 async def answer(request: Request, process: Process) -> Response:
@@ -89,20 +97,31 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
     process.rates.take(viewer)
     question = await questions.read(request, _body_bytes_max(viewer, process))
     context = Context(viewer, process.services)
-    transport = streams.transport_for(request.headers.get("accept", ""))
-    if transport is not None:
-        allowed = _READING if request.method == "GET" else _ALL_AT_ONCE
+    accept = request.headers.get("accept", "")
+    reading = request.method == "GET"
+
+    async def stream(transport: HTTPStreamTransport) -> Response:
         results = await process.schema.stream(
             question.query,
             variable_values=question.variables,
             context_value=context,
             operation_name=question.operation_name,
-            allowed_operation_types=allowed | {OperationType.SUBSCRIPTION},
+            allowed_operation_types=(_READING if reading else _ALL_AT_ONCE)
+            | {OperationType.SUBSCRIPTION},
         )
         review = partial(process.identity.viewer, authorization, remembered=False)
         return await streams.response(results, transport, context, request_id, review)
-    with process.load.one_more():
-        result = await _execute(process, question, context, reading=request.method == "GET")
+
+    transport = streams.transport_for(accept)
+    if transport is not None and not questions.takes_json(accept):
+        return await stream(transport)
+    try:
+        with process.load.one_more():
+            result = await _execute(process, question, context, reading=reading)
+    except Subscribes:
+        if transport is None:
+            raise
+        return await stream(transport)
     body = body_of(result, request_id)
     if question.wants_cost:
         body["extensions"] = _cost(question)
@@ -136,9 +155,7 @@ async def _execute(
         raise Malformed(400, "operationName must name one of the document's operations.") from None
     except InvalidOperationTypeError as wrong:
         if wrong.operation_type is OperationType.SUBSCRIPTION:
-            raise Malformed(
-                400, "Subscribe over a WebSocket, or with Accept: text/event-stream."
-            ) from None
+            raise Subscribes from None
         raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
 
 

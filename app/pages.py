@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 DIST = Path(__file__).resolve().parent.parent / "web" / "dist"
 
+_NOT_BUILT = "The pages are not built: npm run build in web/."
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 _STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -44,6 +45,13 @@ class Pages:
     async def usage(self, request: Request) -> Response:
         return self._page(request, "usage.html", _STRICT)
 
+    async def element(self, request: Request) -> Response:
+        """The `<usage-feed>` element, under the name that host pages include."""
+        path = self._dist / "usage-feed.js"
+        if not path.is_file():
+            return PlainTextResponse(_NOT_BUILT, 503)
+        return _file(request, path, {"Cache-Control": "no-cache"})
+
     async def asset(self, request: Request) -> Response:
         """A file whose name has its content's hash: it never changes."""
         path = self._assets.get(request.path_params["path"])
@@ -54,7 +62,7 @@ class Pages:
     def _page(self, request: Request, name: str, policy: str) -> Response:
         path = self._dist / name
         if not path.is_file():
-            return PlainTextResponse("The pages are not built: npm run build in web/.", 503)
+            return PlainTextResponse(_NOT_BUILT, 503)
         headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
         return _file(request, path, headers)
 

@@ -96,6 +96,12 @@ def answer_type(accept: str | None) -> str:
     return GRAPHQL_JSON if own > 0 and own >= plain else JSON
 
 
+def takes_json(accept: str) -> bool:
+    """Whether a plain answer is named among what is accepted."""
+    wanted = _qualities(accept)
+    return max(wanted.get(JSON, 0.0), wanted.get(GRAPHQL_JSON, 0.0)) > 0
+
+
 def wants_page(request: Request) -> bool:
     """Whether a browser asks for the page rather than a client for an answer."""
     if request.method != "GET" or "query" in request.query_params:

@@ -110,6 +110,21 @@ LANDED = (
 )
 
 
+async def test_a_query_gets_one_answer_where_a_stream_would_be_taken_too(service: Caller) -> None:
+    both = "application/graphql-response+json, application/json, text/event-stream"
+    answer = await service.http.post(
+        "/graphql", json={"query": "{ viewer { kind } }"}, headers={"accept": both}
+    )
+    assert answer.headers["content-type"].startswith("application/graphql-response+json")
+    assert answer.json() == {"data": {"viewer": {"kind": "SERVICE"}}}
+    account = await service.opened("acme")
+    subscription = f'subscription {{ refundLanded(account: "{account}") {{ edge {{ cursor }} }} }}'
+    async with service.http.stream(
+        "POST", "/graphql", json={"query": subscription}, headers={"accept": both}
+    ) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+
+
 async def test_lines_land_in_a_stream_each_once_and_in_order(service: Caller) -> None:
     account = await service.opened(granted=500)
     start = (await service.balance(account))[1]

@@ -43,7 +43,6 @@ class Host:
 
     async def serve(self, screen: Screen) -> None:
         await screen.page.route("**/host/**", self._file)
-        await screen.page.route("**/usage-feed.js", self._element)
         await screen.page.route("**/session/usage-token", self._session)
 
     async def _file(self, route: Route) -> None:
@@ -53,9 +52,6 @@ class Host:
             content_type=mimetypes.guess_type(path.name)[0],
             headers={"Content-Security-Policy": POLICY},
         )
-
-    async def _element(self, route: Route) -> None:
-        await route.fulfill(path=WEB / "dist" / "usage-feed.js", content_type="text/javascript")
 
     async def _session(self, route: Route) -> None:
         self.tokens_given += 1

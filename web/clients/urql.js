@@ -57,7 +57,7 @@ export function makeClient({ url, token, webSocketImpl, feed }) {
   const client = new Client({
     url,
     preferGetMethod: false,
-    fetchOptions: { headers: { accept: 'application/json', authorization } },
+    fetchOptions: { headers: { authorization } },
     exchanges: [makeCacheExchange(feed), fetchExchange, subscriptionExchange({ forwardSubscription })],
   });
   return { client, close: () => socket.dispose() };
