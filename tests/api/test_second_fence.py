@@ -14,7 +14,7 @@ from models.fence import Fence
 from resolvers import access, accounts, usage
 from resolvers import statements as asked_statements
 from schema import ids
-from tests.api.support import Api, Caller
+from tests.api.support import Api, Caller, events
 from tests.owner import owner_of
 
 FOREIGN = """
@@ -169,3 +169,30 @@ async def test_connections_that_the_database_closed_are_not_lent_again(
         assert await asyncio.gather(*(reads.fetchval("select 1") for _ in range(4))) == [1] * 4
     finally:
         await fence.close()
+
+
+async def test_the_database_alone_lets_no_live_line_through(
+    api: Api, service: Caller, no_first_fence: None
+) -> None:
+    own, foreign = await two_accounts(service)
+    customer = api.customer("own")
+    for account, landed in ((own, True), (foreign, False)):
+        query = (
+            f'subscription {{ usageEntryLanded(account: "{account}", since: "{ids.cursor(0)}") '
+            "{ edge { node { ... on LedgerEntry { seq } } } } }"
+        )
+        seen: list[dict[str, Any]] = []
+        async with asyncio.timeout(20), events(customer, query) as stream:
+            async for event in stream:
+                seen.append(event)
+                if len(seen) == 3:
+                    break
+        if landed:
+            assert [event["data"]["usageEntryLanded"]["edge"]["node"]["seq"] for event in seen] == [
+                1,
+                2,
+                3,
+            ]
+        else:
+            codes = [error["extensions"]["code"] for event in seen for error in event["errors"]]
+            assert codes == ["NOT_FOUND"]
