@@ -10,11 +10,11 @@ import base64
 import binascii
 import re
 
+from models.feed import SEQ_MAX
 from models.rows import Ref
 from resolvers.errors import BadInput
 
 ID_MAX = 2**63 - 1
-SEQ_MAX = 2**31 - 1
 _LENGTH_MAX = 100
 _ACCOUNT = re.compile("Account:([1-9][0-9]{0,18})")
 _ENTRY = re.compile("Entry:([1-9][0-9]{0,18}):([1-9][0-9]{0,9})")
