@@ -29,6 +29,10 @@ from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 TOKENS_MAX = 2_000
 COMMENTS_MAX = 200
 SOURCE_LENGTH_MAX = 32_768
+MERGING_MAX = 10_000
+"""Steps that finding out whether a document's fields can be merged may take, which grow with the
+square of those that answer under one name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,13 @@ def problems(document: DocumentNode) -> list[GraphQLError]:
             asked, most = getattr(measure, bound.name), getattr(LIMITS, bound.name)
             if asked > most:
                 return [GraphQLError(f"The operation's {bound.name} exceeds {most}.", definition)]
+    try:
+        merging = _Merging(walk.fragments)
+        for definition in document.definitions:
+            if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+                merging.count([definition.selection_set])
+    except (_TooMuch, RecursionError):
+        return [GraphQLError("The document repeats too many fields under one name.")]
     return []
 
 
@@ -79,7 +90,7 @@ def measure(query: str, operation_name: str | None) -> Measure | None:
 
 class _Walk:
     def __init__(self, document: DocumentNode) -> None:
-        self._fragments = {
+        self.fragments = {
             definition.name.value: definition
             for definition in document.definitions
             if isinstance(definition, FragmentDefinitionNode)
@@ -120,10 +131,61 @@ class _Walk:
         if known is None:
             # A cycle counts as nothing here: it is refused by the specification's own rules.
             self._known[name] = _NOTHING
-            fragment = self._fragments.get(name)
+            fragment = self.fragments.get(name)
             known = self.selections(fragment.selection_set) if fragment else _NOTHING
             self._known[name] = known
         return known
+
+
+class _TooMuch(Exception):
+    """Merging takes more steps than it may."""
+
+
+class _Merging:
+    """Counts what merging selections takes: each field, and each pair that answers under one name,
+    where there is more to compare than a name several times. Unused fragments count too.
+    """
+
+    def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._steps = 0
+
+    def count(self, merged: list[SelectionSetNode]) -> None:
+        """Raises: _TooMuch."""
+        named: dict[str, list[FieldNode]] = {}
+        spread: set[str] = set()
+        for selection_set in merged:
+            self._gather(selection_set, named, spread)
+        self._add(len(spread) * len(spread))
+        for nodes in named.values():
+            inner = [node.selection_set for node in nodes if node.selection_set]
+            pairs = len(nodes) * (len(nodes) - 1) // 2
+            self._add(len(nodes) + pairs * (5 if inner or nodes[0].arguments else 1))
+            if inner:
+                self.count(inner)
+
+    def _gather(
+        self, selection_set: SelectionSetNode, named: dict[str, list[FieldNode]], spread: set[str]
+    ) -> None:
+        for selection in selection_set.selections:
+            match selection:
+                case FieldNode():
+                    name = selection.alias or selection.name
+                    named.setdefault(name.value, []).append(selection)
+                case InlineFragmentNode():
+                    self._gather(selection.selection_set, named, spread)
+                case FragmentSpreadNode():
+                    fragment = self._fragments.get(selection.name.value)
+                    if fragment and selection.name.value not in spread:
+                        spread.add(selection.name.value)
+                        self._gather(fragment.selection_set, named, spread)
+                case _:
+                    pass
+
+    def _add(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > MERGING_MAX:
+            raise _TooMuch
 
 
 def _length(node: FieldNode) -> int:

@@ -1,0 +1,71 @@
+"""A document is refused before it costs anything, and what honest clients send is not refused."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from graphql import get_introspection_query, parse, validate
+
+from schema import limits
+from schema.schema import build_schema
+from tests.compiled.comparing import core
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = core(build_schema())
+CPU_SECONDS_MAX = 0.05
+
+REPEATING = {
+    "one field 299 times": "{ " + "viewer { kind } " * 299 + "}",
+    "a name 598 times": "{ " + "__typename " * 598 + "}",
+    "in unused fragments": "{ __typename } fragment F on Query { " + "viewer { kind } " * 250 + "}",
+    "from 150 fragments": "{ "
+    + " ".join(f"...F{n}" for n in range(150))
+    + " } "
+    + " ".join(f"fragment F{n} on Query {{ viewer {{ kind }} }}" for n in range(150)),
+    "in 140 inline fragments": "{ viewer { account { usage { nodes { "
+    + "... on Charge { id seq } ... on Refund { id seq } " * 70
+    + "} } } } }",
+    "below a circle of fragments": "{ ...A } "
+    "fragment A on Query { viewer { ...B } ...C } fragment C on Query { ...A viewer { ...B } } "
+    "fragment B on Viewer { account { usage { nodes { ... on LedgerEntry { account { ...D } } } } "
+    "} } fragment D on Account { usage { nodes { ... on LedgerEntry { account { ...D ...D } } } } }",
+}
+
+
+@pytest.mark.parametrize("text", REPEATING.values(), ids=REPEATING.keys())
+def test_fields_that_repeat_a_name_are_refused_before_they_are_compared(text: str) -> None:
+    document = parse(text, max_tokens=limits.TOKENS_MAX)
+    began = time.process_time()
+    problems = limits.problems(document)
+    assert len(problems) == 1
+    assert time.process_time() - began < CPU_SECONDS_MAX
+
+
+def honest_documents() -> dict[str, str]:
+    asked = {path.name: path.read_text() for path in (ROOT / "web/src").rglob("*.graphql")}
+    shared = " ".join(f"... on {kind} {{ ...Line }}" for kind in ("Charge", "Refund", "Grant"))
+    parts = " ".join(f"...Part{n}" for n in range(20))
+    fragments = "".join(
+        f" fragment Part{n} on LedgerEntry {{ __typename id seq reason {{ code title }} }}"
+        for n in range(20)
+    )
+    of_components = (
+        f"{{ viewer {{ account {{ id usage {{ nodes {{ {shared} }} }} }} }} }} "
+        f"fragment Line on LedgerEntry {{ __typename {parts} }}{fragments}"
+    )
+    return {
+        **asked,
+        "introspection": get_introspection_query(input_value_deprecation=True),
+        "of twenty components": of_components,
+    }
+
+
+def test_what_honest_clients_ask_is_within_the_bounds() -> None:
+    documents = honest_documents()
+    assert len(documents) >= 3
+    for name, text in documents.items():
+        document = parse(text, max_tokens=limits.TOKENS_MAX)
+        assert limits.problems(document) == [], name
+        assert validate(SCHEMA, document) == [], name
