@@ -29,7 +29,7 @@ from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 TOKENS_MAX = 2_000
 COMMENTS_MAX = 200
 SOURCE_LENGTH_MAX = 32_768
-MERGING_MAX = 10_000
+MERGING_MAX = 15_000
 """Steps that finding out whether a document's fields can be merged may take, which grow with the
 square of those that answer under one name.
 """
@@ -51,6 +51,9 @@ class Measure:
 LIMITS = Measure(depth=20, fields=600, aliases=50, cost=25_000)
 
 _NOTHING = Measure()
+_COMPARED = 5
+"""Steps of a pair with more to compare than a name."""
+
 _PAGES = frozenset({"usage", "jobs"})
 
 
@@ -142,8 +145,9 @@ class _TooMuch(Exception):
 
 
 class _Merging:
-    """Counts what merging selections takes: each field, and each pair that answers under one name,
-    where there is more to compare than a name several times. Unused fragments count too.
+    """Counts what merging selections takes: each field, each pair that answers under one name, and
+    each pair of fragments side by side; what is more than a name several times. Unused fragments
+    count too.
     """
 
     def __init__(self, fragments: dict[str, FragmentDefinitionNode]) -> None:
@@ -154,13 +158,15 @@ class _Merging:
         """Raises: _TooMuch."""
         named: dict[str, list[FieldNode]] = {}
         spread: set[str] = set()
+        beside = {name for selection_set in merged for name in _spread_in(selection_set)}
         for selection_set in merged:
             self._gather(selection_set, named, spread)
-        self._add(len(spread) * len(spread))
+        if len(beside) > 1:
+            self._add(_COMPARED * _pairs([self._reach(name) for name in beside]))
         for nodes in named.values():
             inner = [node.selection_set for node in nodes if node.selection_set]
             pairs = len(nodes) * (len(nodes) - 1) // 2
-            self._add(len(nodes) + pairs * (5 if inner or nodes[0].arguments else 1))
+            self._add(len(nodes) + pairs * (_COMPARED if inner or nodes[0].arguments else 1))
             if inner:
                 self.count(inner)
 
@@ -182,10 +188,39 @@ class _Merging:
                 case _:
                     pass
 
+    def _reach(self, name: str) -> int:
+        """How many fragments one leads to, itself included, outside of fields."""
+        found, left = {name}, [name]
+        while left:
+            if fragment := self._fragments.get(left.pop()):
+                further = _spread_in(fragment.selection_set) - found
+                found |= further
+                left += further
+        return len(found)
+
     def _add(self, steps: int) -> None:
         self._steps += steps
         if self._steps > MERGING_MAX:
             raise _TooMuch
+
+
+def _spread_in(selection_set: SelectionSetNode) -> set[str]:
+    """The fragments spread in a selection itself, not in what its fields select."""
+    names: set[str] = set()
+    for selection in selection_set.selections:
+        match selection:
+            case FragmentSpreadNode():
+                names.add(selection.name.value)
+            case InlineFragmentNode():
+                names |= _spread_in(selection.selection_set)
+            case _:
+                pass
+    return names
+
+
+def _pairs(sizes: list[int]) -> int:
+    """Pairs of members of different ones among sets of these sizes."""
+    return (sum(sizes) ** 2 - sum(size * size for size in sizes)) // 2
 
 
 def _length(node: FieldNode) -> int:

@@ -24,13 +24,19 @@ REPEATING = {
     + " ".join(f"...F{n}" for n in range(150))
     + " } "
     + " ".join(f"fragment F{n} on Query {{ viewer {{ kind }} }}" for n in range(150)),
+    "in two chains of fragments": "{ ...A0 ...B0 } "
+    + " ".join(
+        f"fragment {chain}{n} on Query {{ ...{chain}{n + 1} }}"
+        for chain in "AB"
+        for n in range(110)
+    )
+    + "".join(f" fragment {chain}110 on Query {{ __typename }}" for chain in "AB"),
     "in 140 inline fragments": "{ viewer { account { usage { nodes { "
     + "... on Charge { id seq } ... on Refund { id seq } " * 70
     + "} } } } }",
-    "below a circle of fragments": "{ ...A } "
-    "fragment A on Query { viewer { ...B } ...C } fragment C on Query { ...A viewer { ...B } } "
-    "fragment B on Viewer { account { usage { nodes { ... on LedgerEntry { account { ...D } } } } "
-    "} } fragment D on Account { usage { nodes { ... on LedgerEntry { account { ...D ...D } } } } }",
+    "below a circle of fragments": "{ ...A } fragment A on Query { viewer { ...B } ...C } "
+    "fragment C on Query { ...A viewer { ...B } } fragment B on Viewer { account { ...D } } "
+    "fragment D on Account { usage { nodes { ... on Grant { account { ...D ...D } } } } }",
 }
 
 
