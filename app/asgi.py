@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -20,8 +22,12 @@ from resolvers.errors import RequestError, Unauthenticated
 from schema.errors import error_body
 
 
-def create_app(process: Process, pages: Pages | None = None) -> Starlette:
-    """The application over a running process."""
+def create_app(
+    process: Process,
+    pages: Pages | None = None,
+    measures: Callable[[], Awaitable[bytes]] | None = None,
+) -> Starlette:
+    """The application over a running process; `measures` replace the process's own."""
     shown = pages or Pages()
     settings = process.settings
 
@@ -46,7 +52,8 @@ def create_app(process: Process, pages: Pages | None = None) -> Starlette:
                 status = 401 if isinstance(wrong, Unauthenticated) else 403
                 headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
                 return JSONResponse(error_body(str(wrong), wrong.code), status, headers)
-        return Response(await process.metrics.text(process), media_type=MEDIA_TYPE)
+        text = await (measures() if measures else process.metrics.text(process))
+        return Response(text, media_type=MEDIA_TYPE)
 
     middleware = [Middleware(Doorway, metrics=process.metrics)]
     if settings.allowed_origins:

@@ -29,6 +29,10 @@ data_option = click.option(
     help="Folder of the embedded database and of the demonstration.",
 )
 
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes that serve behind the port."
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def commands() -> None:
@@ -39,23 +43,40 @@ def commands() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
 )
+@workers_option
 @data_option
-def run(port: int | None, data_dir: Path) -> None:
+def run(port: int | None, workers: int | None, data_dir: Path) -> None:
     """Serve, with a demonstration account and an embedded PostgreSQL."""
     from app.run import run as run_everything
 
-    run_everything(_settings(port), data_dir, say)
+    run_everything(_settings(port, workers), data_dir, say)
 
 
 @commands.command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
 )
-def serve(port: int | None) -> None:
+@workers_option
+def serve(port: int | None, workers: int | None) -> None:
     """Serve against USAGE_FEED_DATABASE_URL, as in production."""
     from app.run import serve_alone
 
-    serve_alone(_settings(port, json_logs=True), say)
+    serve_alone(_settings(port, workers, json_logs=True), say)
+
+
+@commands.command(hidden=True)
+@click.argument("number", type=int)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json-logs", is_flag=True)
+def worker(number: int, folder: Path, json_logs: bool) -> None:
+    """Serve as one of several, with the settings on standard input; the supervisor's command."""
+    from app import logs
+    from app.settings import Settings
+    from app.workers import work
+
+    settings = Settings.model_validate_json(sys.stdin.readline())
+    logs.set_up(settings.log_level, as_json=json_logs, worker=number)
+    _run(work(number, folder, settings))
 
 
 @commands.command()
@@ -263,13 +284,14 @@ def say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def _settings(port: int | None, *, json_logs: bool = False) -> Settings:
+def _settings(port: int | None, workers: int | None, *, json_logs: bool = False) -> Settings:
     from app import logs
     from app.settings import load_settings
 
     settings = load_settings()
     logs.set_up(settings.log_level, as_json=json_logs)
-    return settings if port is None else settings.model_copy(update={"port": port})
+    given = {"port": port, "workers": workers}
+    return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
 def _demonstration_key(data_dir: Path) -> str:
@@ -324,6 +346,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from app.replay.trace import TraceError
     from app.running import NoServer
     from app.settings import SettingsError
+    from app.workers import WorkersFailed
     from models.database import DatabaseUnusable
     from models.service_keys import KeyRefused
 
@@ -336,4 +359,5 @@ def _foreseen() -> tuple[type[Exception], ...]:
         NoServer,
         SettingsError,
         TraceError,
+        WorkersFailed,
     )

@@ -11,20 +11,29 @@ import sys
 from typing import TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 OUR_PACKAGES = ("app", "schema", "resolvers", "subscriptions", "models")
 
 
-def set_up(level: str, *, as_json: bool, stream: TextIO = sys.stderr) -> None:
-    """Log what is at least as severe as `level`; what libraries log, from a warning on."""
+def set_up(
+    level: str, *, as_json: bool, stream: TextIO = sys.stderr, worker: int | None = None
+) -> None:
+    """Log what is at least as severe as `level`; what libraries log, from a warning on. Of several
+    workers each says its number.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
     render: Processor = (
         structlog.processors.JSONRenderer()
         if as_json
         else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     )
+
+    def numbered(_: object, __: str, event: EventDict) -> EventDict:
+        return event if worker is None else {**event, "worker": worker}
+
     shared: list[Processor] = [
+        numbered,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -40,9 +49,18 @@ def set_up(level: str, *, as_json: bool, stream: TextIO = sys.stderr) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[_named_only, *shared, structlog.stdlib.ExtraAdder()],
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
     for package in OUR_PACKAGES:
         logging.getLogger(package).setLevel(number)
+
+
+def _named_only(_: object, __: str, event: EventDict) -> EventDict:
+    """A library's warning names its exception and shows no traceback: it goes on by itself, as the
+    database's pool does while the database is away.
+    """
+    if event["_record"].levelno < logging.ERROR and "exc_info" in event:
+        event["error"] = repr(event.pop("exc_info")[1])
+    return event

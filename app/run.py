@@ -1,6 +1,7 @@
 """`run`: everything on one machine with one command. `serve`: the server alone, for production.
 
-Owns the order of a start (address, database, schema, demonstration, server) and what is printed.
+Owns the order of a start (address, database, schema, demonstration, one server or several) and what
+is printed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from app.opening import database_address, opened
 from app.running import announced
 from app.server import bound, serve
 from app.settings import Settings
+from app.workers import refuse_a_bell_of_one, supervise
 from models.database import Database
 from models.reasons import Catalogue
 from models.writer import Writer
@@ -42,6 +44,7 @@ def run(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> None:
     """
     credentials = Credentials(data_dir)
     settings = credentials.accepted_by(with_tools(settings))
+    refuse_a_bell_of_one(settings)
     refuse_taken_port(settings)
     if not settings.database_url:
         say(f"Starting PostgreSQL in {data_dir}")
@@ -57,7 +60,7 @@ def run(settings: Settings, data_dir: Path, say: Callable[[str], None]) -> None:
             click.echo(banner(url, credentials.customer(NORTHWIND), service_key, failure))
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(settings, on_listening))
+            runner.run(_serve(settings, on_listening, json_logs=False))
         say("Stopped.")
 
 
@@ -72,16 +75,26 @@ def serve_alone(settings: Settings, say: Callable[[str], None]) -> None:
 
     Raises: ClickException, SettingsError, DatabaseUnusable.
     """
+    refuse_a_bell_of_one(settings)
     refuse_taken_port(settings)
 
     async def migrate_and_serve() -> None:
         if settings.database_url:
             async with opened(settings.database_url, migrate=True):
                 pass
-        await serve(settings, lambda url: say(f"Serving at {url}"))
+        await _serve(settings, lambda url: say(f"Serving at {url}"), json_logs=True)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(migrate_and_serve())
+
+
+async def _serve(
+    settings: Settings, on_listening: Callable[[str], None], *, json_logs: bool
+) -> None:
+    if settings.workers == 1:
+        await serve(settings, on_listening)
+    else:
+        await supervise(settings, on_listening, json_logs=json_logs)
 
 
 async def _prepare(settings: Settings, credentials: Credentials, say: Callable[[str], None]) -> str:

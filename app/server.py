@@ -10,7 +10,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import uvicorn
@@ -46,6 +46,10 @@ class Server(uvicorn.Server):
         self._on_stop()
         await super().shutdown(sockets)
 
+    def stop(self) -> None:
+        """Stop in order, as after SIGTERM."""
+        self.should_exit = True
+
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         # uvicorn's own raises the signal again at the end, which would cut off whoever closes
@@ -69,12 +73,12 @@ async def serve(settings: Settings, on_listening: Callable[[str], None] | None =
     with bound(settings.host, settings.port) as listener:
         async with running(settings) as process:
             address = url_of(listener, settings.host)
-            _spare_what_stays()
+            spare_what_stays()
             server = make_server(process, lambda: on_listening(address) if on_listening else None)
             await server.serve([listener])
 
 
-def _spare_what_stays() -> None:
+def spare_what_stays() -> None:
     """Keep the garbage collector off what lives as long as the process, and off the thousands of
     sockets that live nearly as long: at its usual pace it takes half of the time of a fan-out.
     """
@@ -83,9 +87,13 @@ def _spare_what_stays() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def make_server(process: Process, on_listening: Callable[[], None]) -> Server:
-    """The server of one process."""
-    app: ASGIApp = create_app(process)
+def make_server(
+    process: Process,
+    on_listening: Callable[[], None],
+    measures: Callable[[], Awaitable[bytes]] | None = None,
+) -> Server:
+    """The server of one process; `measures` are those of more than itself."""
+    app: ASGIApp = create_app(process, measures=measures)
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -107,6 +115,23 @@ def bound(host: str, port: int) -> socket.socket:
     """A listening socket. Raises: OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def reserved(host: str, port: int) -> socket.socket:
+    """A socket on an address that several processes share; it does not listen yet.
+
+    Connections are spread among those that do. Raises: OSError where another holds the port.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reserving = socket.socket(family)
+    try:
+        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserving.bind((host, port))
+    except BaseException:
+        reserving.close()
+        raise
+    return reserving
 
 
 def url_of(listener: socket.socket, host: str) -> str:

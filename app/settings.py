@@ -29,7 +29,8 @@ class SettingsError(Exception):
 def _with_scheme(*schemes: str) -> AfterValidator:
     def check(url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in schemes or not (parts.hostname or parts.query):
+        is_named = bool(parts.hostname or parts.query) or url == "memory://"
+        if parts.scheme not in schemes or not is_named:
             raise ValueError(f"must be an address such as {schemes[0]}://host/name")
         return url
 
@@ -47,7 +48,7 @@ def _check_keys_url(url: str) -> str:
 
 KeysUrl = Annotated[str, AfterValidator(_check_keys_url)]
 DatabaseUrl = Annotated[str, _with_scheme("postgresql", "postgres")]
-BrokerUrl = Annotated[str, _with_scheme("redis", "rediss", "postgresql", "postgres")]
+BrokerUrl = Annotated[str, _with_scheme("redis", "rediss", "postgresql", "postgres", "memory")]
 
 
 class Settings(BaseSettings):
@@ -73,11 +74,18 @@ class Settings(BaseSettings):
     broker_url: BrokerUrl | None = Field(
         None,
         description="What tells other processes of new lines: `redis://host/0`, or a direct "
-        "`postgresql://` address where the database's own goes through a pooler. "
-        "By default LISTEN and NOTIFY of the database.",
+        "`postgresql://` address where the database's own goes through a pooler, or `memory://` "
+        "for one process that serves alone. By default LISTEN and NOTIFY of the database.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that serve behind the port. More than one are supervised: one that "
+        "ends is started again.",
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Origins of other sites whose pages may call the API, separated by commas, "
