@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import strawberry
 from graphql.execution import Executor
 from strawberry.schema.config import StrawberryConfig
 
 from schema import refusals
-from schema.compiled import CompiledExecutor
+from schema.compiled import CompiledExecutor, CompiledSchema
 from schema.documents import Documents
 from schema.mutations import Mutation
 from schema.queries import Query
@@ -18,7 +17,7 @@ from schema.subscriptions import Subscription
 from schema.types.entries import LedgerEntry
 
 
-class UsageSchema(strawberry.Schema):
+class UsageSchema(CompiledSchema):
     """The contract, executable."""
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:

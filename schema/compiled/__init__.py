@@ -6,5 +6,6 @@ See README.md.
 """
 
 from .executor import CompiledExecutor
+from .schema import CompiledSchema
 
-__all__ = ["CompiledExecutor"]
+__all__ = ["CompiledExecutor", "CompiledSchema"]

@@ -3,15 +3,19 @@
 Owns the way in: which operation may run compiled, and how its data become a result.
 """
 
+# graphql-core leaves its generics open.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError
 from graphql.type import GraphQLSchema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from .plans import Plan, Plans
+from .prepared import Options
 from .runtime import Coroutine
 
 _PLANS = "compiled-plans"
@@ -25,6 +29,36 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     compile_at_sight: ClassVar[int] = 2
     """Which sight of a document compiles it: one that never comes back is not worth a plan."""
+
+    @classmethod
+    def build(
+        cls,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        root_value: Any = None,
+        context_value: Any = None,
+        raw_variable_values: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        *given: Any,
+        **named: Any,
+    ) -> Any:
+        """The executor that graphql-core builds, or its list of errors; for an operation that was
+        executed before it is put together from what is known of it.
+        """
+        plans, raw = plans_of(schema), raw_variable_values or {}
+        options = Options(*given, **named)
+        text = document.loc.source.body if document.loc and options.are_plain else None
+        known = None if text is None else plans.prepared(text, operation_name)
+        if known is not None:
+            ready = known.executor(cls, schema, root_value, context_value, raw, options)
+            if ready is not None:
+                return ready
+        executor = super().build(
+            schema, document, root_value, context_value, raw, operation_name, *given, **named
+        )
+        if text is not None and known is None and isinstance(executor, cls):
+            plans.prepare(text, document, executor)
+        return executor
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         plan = self.plan()

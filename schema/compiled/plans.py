@@ -1,6 +1,6 @@
-"""Plans, remembered: which operation has one, by its text and never by who asks.
+"""Operations, remembered: which is ready and which has a plan, by its text and never by who asks.
 
-Owns the key and the bounds of the memory.
+Owns the keys and the bounds of the memory.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any
 
 from graphql import (
     DirectiveNode,
+    DocumentNode,
     GraphQLError,
     Node,
+    OperationDefinitionNode,
     OperationType,
     VariableNode,
     Visitor,
@@ -21,6 +23,7 @@ from graphql import (
 from graphql.execution import Executor
 
 from .compiler import NotCompilable, compile_operation
+from .prepared import Prepared
 from .runtime import serially as run_serially
 
 OPERATIONS_MAX = 500
@@ -57,9 +60,31 @@ class Plans:
 
     def __init__(self) -> None:
         self._operations: OrderedDict[tuple[str, int], _Operation] = OrderedDict()
+        self._prepared: OrderedDict[tuple[str, str | None], Prepared] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._operations)
+
+    def prepared(self, text: str, operation_name: str | None) -> Prepared | None:
+        """The operation of that name, if it has been executed before."""
+        known = self._prepared.get((text, operation_name))
+        if known is not None:
+            self._prepared.move_to_end((text, operation_name))
+        return known
+
+    def prepare(self, text: str, document: DocumentNode, executor: Executor[Any]) -> None:
+        """Remember the operation that an executor was built for: by its name, and without one where
+        it is the document's only operation.
+        """
+        name = executor.operation.name
+        operations = [
+            node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+        ]
+        known = Prepared(executor)
+        for called in {name.value if name else None, *([None] if len(operations) == 1 else [])}:
+            self._prepared[text, called] = known
+        while len(self._prepared) > 2 * OPERATIONS_MAX:
+            self._prepared.popitem(last=False)
 
     def find(self, executor: Executor[Any], compile_at_sight: int) -> Plan | None:
         """The plan for what an executor is about to run; None where graphql-core shall run it."""

@@ -1,0 +1,122 @@
+"""Operations made ready: all that an executor needs and neither variables nor askers change.
+
+Owns the short way from raw variables to coerced ones. What is more than a text, a number, a truth
+value or null is left to graphql-core, and so is whatever it would refuse.
+"""
+
+# graphql-core leaves its generics open.
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import GraphQLError, OperationType, Undefined, is_non_null_type
+from graphql.execution import (
+    Executor,
+    MiddlewareManager,
+    default_field_resolver,
+    default_type_resolver,
+)
+from graphql.execution.get_variable_signature import get_variable_signature
+from graphql.execution.values import VariableValues, VariableValueSource
+from graphql.utilities import coerce_input_value
+
+_FLAT = frozenset({str, int, float, bool, type(None)})
+
+
+@dataclass(slots=True)
+class Options:
+    """What an executor is given besides the operation: names, order and defaults are those of
+    `Executor.build`, and what Strawberry adds.
+    """
+
+    field_resolver: Any = None
+    type_resolver: Any = None
+    subscribe_field_resolver: Any = None
+    max_coercion_errors: int = 50
+    enable_early_execution: bool = False
+    middleware: Any = None
+    is_awaitable: Any = None
+    is_async_iterable: Any = None
+    hide_suggestions: bool = False
+    abort_signal: Any = None
+    hooks: Any = None
+    operation_extensions: Any = None
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether nothing stands between a field and its resolver."""
+        middleware = self.middleware
+        return middleware is None or (
+            isinstance(middleware, MiddlewareManager) and not middleware.middlewares
+        )
+
+
+class Prepared:
+    """One operation of a document."""
+
+    __slots__ = ("_variables", "fragment_definitions", "fragments", "operation")
+
+    def __init__(self, executor: Executor[Any]) -> None:
+        self.fragment_definitions = executor.fragment_definitions
+        self.fragments = executor.fragments
+        self.operation = executor.operation
+        nodes = executor.operation.variable_definitions or ()
+        self._variables = [
+            (node.variable.name.value, get_variable_signature(executor.schema, node))
+            for node in nodes
+        ]
+
+    @property
+    def type(self) -> OperationType:
+        return self.operation.operation
+
+    def executor(
+        self, cls: Any, schema: Any, root: Any, context: Any, raw: dict[str, Any], options: Options
+    ) -> Any:
+        """An executor of the operation; None where graphql-core shall build it."""
+        values = self._coerced(raw)
+        if values is None:
+            return None
+        return cls(
+            schema,
+            self.fragment_definitions,
+            self.fragments,
+            root,
+            context,
+            self.operation,
+            values,
+            options.field_resolver or default_field_resolver,
+            options.type_resolver or default_type_resolver,
+            options.subscribe_field_resolver or default_field_resolver,
+            options.enable_early_execution,
+            options.middleware,
+            options.is_awaitable,
+            options.is_async_iterable,
+            hide_suggestions=options.hide_suggestions,
+            abort_signal=options.abort_signal,
+            hooks=options.hooks,
+            operation_extensions=options.operation_extensions,
+        )
+
+    def _coerced(self, raw: dict[str, Any]) -> VariableValues | None:
+        """The variables' values; None where graphql-core shall coerce or refuse them."""
+        sources: dict[str, VariableValueSource] = {}
+        coerced: dict[str, Any] = {}
+        for name, signature in self._variables:
+            if isinstance(signature, GraphQLError):
+                return None
+            value = raw.get(name, Undefined)
+            if value is Undefined:
+                if signature.default is not None or is_non_null_type(signature.type):
+                    return None
+                sources[name] = VariableValueSource(signature)
+                continue
+            known = coerce_input_value(value, signature.type) if type(value) in _FLAT else Undefined
+            if known is Undefined:
+                return None
+            sources[name] = VariableValueSource(signature, value)
+            coerced[name] = known
+        return VariableValues(sources, coerced)
