@@ -209,6 +209,24 @@ async def later(db: Reads, account_id: int, seq: int, limit: int) -> list[Entry]
     return [entry_of(row) for row in rows]
 
 
+async def later_of(db: Reads, places: Sequence[Ref], limit: int) -> list[list[Entry]]:
+    """For each (account, seq), up to `limit` lines of the account booked after `seq`, in order."""
+    rows = await db.fetch(
+        f"select {ENTRY}, w.place from unnest($1::bigint[], $2::int[]) "
+        "with ordinality as w(account_id, seq, place) cross join lateral (select * from entry "
+        "where account_id = w.account_id and seq > w.seq order by seq limit $3) e "
+        "join reason r on r.code = e.reason_code order by w.place, e.seq",
+        [account_id for account_id, _ in places],
+        [seq for _, seq in places],
+        limit,
+    )
+    found: list[list[Entry]] = [[] for _ in places]
+    for row in rows:
+        place: int = row["place"]
+        found[place - 1].append(entry_of(row))
+    return found
+
+
 async def heads(db: Reads, account_ids: Sequence[int]) -> dict[int, int]:
     """The seq of each account's last line, 0 where it has none; unknown accounts are left out."""
     rows = await db.fetch(

@@ -21,7 +21,7 @@ from models.listen import Backoff
 from subscriptions.backends.base import CHANNEL, RESYNC, Backend
 from subscriptions.backends.postgres import PostgresBackend
 from subscriptions.backends.process import ProcessBackend
-from subscriptions.watch import Slot, Watch
+from subscriptions.reads import Reads, Slot
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,8 @@ class Bell:
         self._broadcast = Broadcast(backend=backend)
         self._poll_seconds = poll_seconds
         self._poll_due = asyncio.Event()
-        self._watches: dict[int, Watch] = {}
+        self._reads = Reads(db)
+        self._followed: dict[int, set[Slot]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self.stopping = False
         self.healed = 0
@@ -77,11 +78,11 @@ class Bell:
 
     @property
     def followers(self) -> int:
-        return sum(len(watch.slots) for watch in self._watches.values())
+        return sum(map(len, self._followed.values()))
 
     @property
     def accounts(self) -> int:
-        return len(self._watches)
+        return len(self._followed)
 
     async def start(self) -> None:
         """Begin to listen. Does not wait for the broker: until it is up, the poll tells."""
@@ -94,14 +95,16 @@ class Bell:
     def stop(self) -> None:
         """End every follower, now and for good."""
         self.stopping = True
-        for watch in self._watches.values():
-            watch.stop()
+        for slots in self._followed.values():
+            for slot in slots:
+                slot.stop()
 
     async def close(self) -> None:
         self.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reads.close()
         await self._broadcast.disconnect()
 
     def committed(self, account_ids: Collection[int]) -> None:
@@ -109,19 +112,17 @@ class Bell:
         self._backend.committed(account_ids)
 
     @contextmanager
-    def attached(self, account_id: int) -> Generator[tuple[Watch, Slot]]:
+    def attached(self, account_id: int) -> Generator[Slot]:
         """A place among the followers of an account, rung for every line committed from now on."""
-        watch = self._watches.get(account_id)
-        if watch is None:
-            watch = self._watches[account_id] = Watch(self._db, account_id)
-        slot = Slot()
-        watch.slots.add(slot)
+        slot = Slot(self._reads, account_id)
+        slots = self._followed.setdefault(account_id, set())
+        slots.add(slot)
         try:
-            yield watch, slot
+            yield slot
         finally:
-            watch.slots.discard(slot)
-            if not watch.slots and self._watches.get(account_id) is watch:
-                del self._watches[account_id]
+            slots.discard(slot)
+            if not slots and self._followed.get(account_id) is slots:
+                del self._followed[account_id]
 
     async def _hear(self) -> None:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
@@ -132,8 +133,9 @@ class Bell:
     def _ring(self, message: str) -> None:
         if message == RESYNC:
             self._poll_due.set()
-        elif watch := self._watches.get(_account_id(message)):
-            watch.ring()
+        else:
+            for slot in self._followed.get(_account_id(message), ()):
+                slot.ring()
 
     async def _poll(self) -> None:
         backoff = Backoff()
@@ -152,12 +154,14 @@ class Bell:
                 await backoff.wait()
 
     async def _wake_those_behind(self) -> None:
-        followed = list(self._watches)
+        followed = list(self._followed)
         if not followed:
             return
         for account_id, head in (await feed.heads(self._db, followed)).items():
-            if watch := self._watches.get(account_id):
-                self.healed += watch.ring_behind(head)
+            for slot in self._followed.get(account_id, ()):
+                if slot.seq < head and not slot.is_rung:
+                    self.healed += slot.is_idle
+                    slot.ring()
 
 
 def _account_id(message: str) -> int:

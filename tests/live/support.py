@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -60,6 +60,11 @@ class Ledger:
         for outcome in await self.writer.book_many(intents):
             _done(outcome)
 
+    async def grant_each(self, account_ids: Sequence[int]) -> None:
+        """Book a line for each account, in one commit where they are few enough."""
+        for outcome in await self.writer.book_many([_grant(account) for account in account_ids]):
+            _done(outcome)
+
     async def grant_through_anything(self, account_id: int) -> None:
         """Book one line, with the same key until the answer is known."""
         intent = _grant(account_id)
@@ -90,7 +95,7 @@ class Reader:
 
     bell: Bell
     account_id: int
-    since: int | None = 0
+    since: int = 0
     kinds: frozenset[EntryKind] | None = None
     pause_seconds: float = 0.0
     received: list[int] = field(default_factory=list[int])
@@ -120,7 +125,6 @@ class Reader:
         )
 
     def verdict(self, head: int) -> Verdict:
-        assert self.since is not None
         return Verdict.on(self.received, range(self.since + 1, head + 1))
 
 

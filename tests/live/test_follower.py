@@ -15,9 +15,10 @@ from models import feed
 from models.database import Database
 from models.intents import RecordCharge
 from models.records import Entry, EntryKind
+from models.rows import Ref
 from subscriptions.bell import Bell
 from subscriptions.follower import follow
-from subscriptions.watch import LINES_PER_READ
+from subscriptions.reads import LINES_PER_READ, PLACES_PER_READ
 from tests.live.support import NEVER_SECONDS, Ledger, Reader, eventually, running
 
 
@@ -62,20 +63,6 @@ async def test_an_account_hears_nothing_of_another(rung: tuple[Ledger, Bell]) ->
     await ledger.grant(mine, 1)
     await reader.until(1)
     assert reader.received == [1]
-    await reader.stop()
-
-
-async def test_without_a_cursor_lines_that_land_from_now_on_arrive(
-    ledger: Ledger, bell: Bell
-) -> None:
-    account_id = await ledger.account()
-    await ledger.grant(account_id, 7)
-    reader = Reader(bell, account_id, since=None).start()
-    await eventually(lambda: bell.followers == 1)
-    await asyncio.sleep(0.2)
-    await ledger.grant(account_id, 3)
-    await reader.until(10)
-    assert reader.received == [8, 9, 10]
     await reader.stop()
 
 
@@ -205,14 +192,7 @@ async def test_no_connection_is_held_while_a_subscriber_has_a_line(database_url:
 async def test_thousands_of_followers_of_one_account_share_each_read(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads: list[int] = []
-    read = feed.later
-
-    async def counted(db: Database, account_id: int, seq: int, limit: int) -> list[Entry]:
-        reads.append(seq)
-        return await read(db, account_id, seq, limit)
-
-    monkeypatch.setattr(feed, "later", counted)
+    reads = _counted_reads(monkeypatch)
     account_id = await ledger.account()
     await ledger.grant(account_id, 1)
     readers = [Reader(bell, account_id, since=0).start() for _ in range(3_000)]
@@ -224,6 +204,23 @@ async def test_thousands_of_followers_of_one_account_share_each_read(
         await reader.until(11)
     assert [reader.verdict(head=11) for reader in readers] == [Verdict()] * 3_000
     assert len(reads) <= 40  # 33,000 deliveries
+    for reader in readers:
+        await reader.stop()
+
+
+async def test_followers_of_many_accounts_share_queries(
+    ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts = [await ledger.account() for _ in range(250)]
+    reads = _counted_reads(monkeypatch)
+    readers = [Reader(bell, account_id).start() for account_id in accounts]
+    for lines in range(1, 6):
+        await ledger.grant_each(accounts)
+        for reader in readers:
+            await reader.until(lines)
+    assert [reader.verdict(head=5) for reader in readers] == [Verdict()] * 250
+    assert len(reads) <= 60  # 1,250 deliveries
+    assert max(map(len, reads)) == PLACES_PER_READ
     for reader in readers:
         await reader.stop()
 
@@ -253,12 +250,12 @@ async def test_a_stopped_bell_ends_every_subscriber_at_once(ledger: Ledger, bell
 async def test_a_stopped_bell_ends_a_subscriber_whose_read_hangs(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hang(db: Database, account_id: int, seq: int, limit: int) -> list[Entry]:
+    async def hang(db: Database, places: list[Ref], limit: int) -> list[list[Entry]]:
         await asyncio.sleep(3600)
         return []
 
     account_id = await ledger.account()
-    monkeypatch.setattr(feed, "later", hang)
+    monkeypatch.setattr(feed, "later_of", hang)
     reader = Reader(bell, account_id).start()
     await eventually(lambda: bell.followers == 1)
     await asyncio.sleep(0.05)
@@ -290,20 +287,20 @@ async def test_a_redis_bell_tells_every_process(
 async def test_nobody_joins_a_read_that_began_before_the_line_it_was_rung_for(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, answer = feed.later, asyncio.Event()
-    began: list[list[Entry]] = []
+    read, answer = feed.later_of, asyncio.Event()
+    began: list[list[list[Entry]]] = []
 
-    async def held_back(db: Database, account_id: int, seq: int, limit: int) -> list[Entry]:
-        lines = await read(db, account_id, seq, limit)
+    async def held_back(db: Database, places: list[Ref], limit: int) -> list[list[Entry]]:
+        lines = await read(db, places, limit)
         began.append(lines)
         if len(began) == 1:
             await answer.wait()
         return lines
 
-    monkeypatch.setattr(feed, "later", held_back)
+    monkeypatch.setattr(feed, "later_of", held_back)
     account_id = await ledger.account()
     early = Reader(bell, account_id).start()
-    await eventually(lambda: began == [[]])
+    await eventually(lambda: began == [[[]]])
     await ledger.grant(account_id, 1)
     await asyncio.sleep(0.2)  # the ring has been heard, and the first read has still no answer
     late = Reader(bell, account_id).start()
@@ -313,3 +310,16 @@ async def test_nobody_joins_a_read_that_began_before_the_line_it_was_rung_for(
     assert (early.received, late.received) == ([1], [1])
     await early.stop()
     await late.stop()
+
+
+def _counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[list[Ref]]:
+    """The places of each read from now on."""
+    reads: list[list[Ref]] = []
+    read = feed.later_of
+
+    async def counted(db: Database, places: list[Ref], limit: int) -> list[list[Entry]]:
+        reads.append(places)
+        return await read(db, places, limit)
+
+    monkeypatch.setattr(feed, "later_of", counted)
+    return reads
