@@ -24,6 +24,7 @@ from graphql import (
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from . import proofs
+from .arguments import arguments_of
 from .proofs import Attribute, Call
 from .runtime import Site
 
@@ -79,6 +80,9 @@ class FieldText:
         self._may_be_null = self._type is site.type
         self._is_leaf = is_leaf_type(self._type)
         self._reading = proofs.reading(compiler.schema, site.definition)
+        self._arguments = arguments_of(site.definition, site.nodes[0])
+        if self._arguments is None:
+            self._reading = None
         self._is_async = (
             self._reading.is_async
             if isinstance(self._reading, Call)
@@ -149,8 +153,9 @@ class FieldText:
         reading = self._reading
         if isinstance(reading, Attribute):
             return f"source.{reading.name}"
+        own = f"resolve(run, {self._site_name}, source, {self._path})"
         if reading is None:
-            return f"resolve(run, {self._site_name}, source, {self._path})"
+            return own
         given = ["source"] if reading.takes_source else []
         given += [f"{name}=source" for name in reading.source_names]
         if reading.info_name:
@@ -158,7 +163,13 @@ class FieldText:
             field = self._compiler.constant("field", reading.field)
             raw = f"LazyInfo(run, {self._site_name}, {self._path})"
             given.append(f"{reading.info_name}={info_class}(_raw_info={raw}, _field={field})")
-        return f"{self._compiler.constant('read', reading.function)}({', '.join(given)})"
+        read = self._compiler.constant("read", reading.function)
+        if not self._site.definition.args:
+            return f"{read}({', '.join(given)})"
+        arguments = self._compiler.constant("arguments", self._arguments)
+        taken = f"{arguments}.of(run.variable_values.coerced)"
+        call = f"{read}({', '.join([*given, '**given'])})"
+        return f"{own} if (given := {taken}) is None else {call}"
 
     def _short(self) -> list[str]:
         """The test of the fast path and its lines; the test is empty where there is none."""

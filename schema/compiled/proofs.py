@@ -78,11 +78,11 @@ class Call:
 def reading(schema: GraphQLSchema, definition: GraphQLField) -> Attribute | Call | None:
     """How a field may be read directly; None where its own resolver shall be called.
 
-    A Strawberry field without arguments, extensions (permissions are extensions) and handlers of
-    exceptions does nothing around its function but to make its `info`.
+    A Strawberry field without extensions (permissions are extensions) and handlers of exceptions
+    does nothing around its function but to make its `info` and to convert its arguments.
     """
     field = definition.extensions.get(DEFINITION)
-    if not isinstance(field, StrawberryField) or definition.args or field.extensions:
+    if not isinstance(field, StrawberryField) or field.extensions:
         return None
     if type(field).get_result is not StrawberryField.get_result:
         return None
