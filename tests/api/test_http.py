@@ -285,3 +285,12 @@ async def test_only_allowed_origins_may_call_from_other_pages(
             headers = {"Origin": origin, **preflight}
             response = await anyone.http.options("/graphql", headers=headers)
             assert (response.headers.get("access-control-allow-origin") == origin) is allowed
+
+
+async def test_no_answer_waits_for_the_client_to_acknowledge_half_of_it(service: Caller) -> None:
+    took: list[float] = []
+    for _ in range(30):
+        began = time.perf_counter()
+        await service.ask("{ viewer { kind } }")
+        took.append(time.perf_counter() - began)
+    assert min(took[10:]) < 0.030, "a delayed acknowledgement costs 0.040"
