@@ -14,7 +14,7 @@ from typing import Any
 
 from models.database import Reads
 from models.records import Entry, EntryKind
-from models.rows import ENTRY, Ref, entry_of
+from models.rows import ENTRY, Ref, entries_of
 
 SEQ_MAX = 2**31 - 1
 SEARCHED_JOBS_MAX = 1_000
@@ -88,7 +88,7 @@ async def page(
     )
     rows = await db.fetch(sql, *arguments)
     more = len(rows) > slice_.limit
-    entries = [entry_of(row) for row in rows[: slice_.limit]]
+    entries = entries_of(rows[: slice_.limit])
     if slice_.from_oldest:
         entries.reverse()
         return Page(entries, has_older=slice_.newer_than is not None, has_newer=more)
@@ -206,7 +206,7 @@ async def later(db: Reads, account_id: int, seq: int, limit: int) -> list[Entry]
         seq,
         limit,
     )
-    return [entry_of(row) for row in rows]
+    return entries_of(rows)
 
 
 async def later_of(db: Reads, places: Sequence[Ref], limit: int) -> list[list[Entry]]:
@@ -221,9 +221,9 @@ async def later_of(db: Reads, places: Sequence[Ref], limit: int) -> list[list[En
         limit,
     )
     found: list[list[Entry]] = [[] for _ in places]
-    for row in rows:
+    for row, entry in zip(rows, entries_of(row[:-1] for row in rows), strict=True):
         place: int = row["place"]
-        found[place - 1].append(entry_of(row))
+        found[place - 1].append(entry)
     return found
 
 
@@ -259,4 +259,4 @@ async def _wanted(db: Reads, refs: Sequence[Ref], matches: str) -> list[Entry]:
         [account_id for account_id, _ in refs],
         [seq for _, seq in refs],
     )
-    return [entry_of(row) for row in rows]
+    return entries_of(rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 CREDITS_MAX = 2**53 - 1
 """The largest magnitude of an amount, a balance or a total: exact in every JSON reader."""
@@ -81,8 +81,7 @@ class Account:
         return max(0, self.balance + self.overdraft_limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One immutable line.
 
     `job_seq` names the line's job by the seq of the charge that paid for it: set on that charge and
@@ -94,8 +93,10 @@ class Entry:
     kind: EntryKind
     amount: int
     balance_after: int
-    totals_after: Totals
-    reason: Reason
+    granted_after: int
+    charged_after: int
+    refunded_after: int
+    adjusted_after: int
     detail: str | None
     campaign: str | None
     charge_seq: int | None
@@ -107,10 +108,17 @@ class Entry:
     occurred_at: datetime
     recorded_at: datetime
     metadata: Any
+    reason: Reason
 
     @property
     def automatic(self) -> bool:
         return self.rule is not None
+
+    @property
+    def totals_after(self) -> Totals:
+        return Totals(
+            self.granted_after, self.charged_after, self.refunded_after, self.adjusted_after
+        )
 
 
 @dataclass(frozen=True, slots=True)

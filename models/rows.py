@@ -5,8 +5,9 @@ Owns the column lists that every reader selects and the one mapping from a row t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from models.records import (
     Account,
@@ -17,7 +18,6 @@ from models.records import (
     JobStatus,
     Reason,
     RefundDecision,
-    Totals,
 )
 
 
@@ -37,10 +37,14 @@ ACCOUNT = (
 ENTRY = (
     "e.account_id, e.seq, e.kind, e.amount, e.balance_after, "
     "e.granted_after, e.charged_after, e.refunded_after, e.adjusted_after, e.detail, e.campaign, "
-    "e.charge_seq, e.job_seq, e.corrects_seq, e.rule, e.author, e.note, e.occurred_at, "
-    "e.recorded_at, e.metadata, e.reason_code, r.kind as reason_kind, r.title, r.fault"
+    "e.charge_seq, e.job_seq, e.corrects_seq, e.rule, e.author, e.note, "
+    "nullif(e.occurred_at, e.recorded_at), e.recorded_at, e.metadata, "
+    "e.reason_code, r.kind, r.title, r.fault"
 )
-"""To select from `entry e join reason r on r.code = e.reason_code`."""
+"""To select from `entry e join reason r on r.code = e.reason_code`, in this order.
+
+An instant costs as much to read as a dozen numbers, and most lines have one and the same twice.
+"""
 
 JOB = (
     "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, "
@@ -50,6 +54,10 @@ JOB = (
 """To select from `job j left join reason r on r.code = j.decision_code`."""
 
 
+_KINDS = {str(kind): kind for kind in EntryKind}
+_new: Callable[[type[Entry], tuple[Any, ...]], Entry] = cast("Any", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
+
+
 def reason_of(code: str, row: Row) -> Reason:
     return _reason(code, row["reason_kind"], row["title"], row["fault"])
 
@@ -57,12 +65,6 @@ def reason_of(code: str, row: Row) -> Reason:
 @lru_cache(maxsize=1_024)
 def _reason(code: str, kind: str, title: str, fault: str) -> Reason:
     return Reason(code=code, kind=kind, title=title, fault=Fault(fault))
-
-
-def totals_after(row: Row) -> Totals:
-    return Totals(
-        row["granted_after"], row["charged_after"], row["refunded_after"], row["adjusted_after"]
-    )
 
 
 def account_of(row: Row) -> Account:
@@ -79,28 +81,74 @@ def account_of(row: Row) -> Account:
     )
 
 
-def entry_of(row: Row, reason: Reason | None = None) -> Entry:
-    """Map a row of `ENTRY`, or a bare row of the table whose `reason` is known."""
-    return Entry(
-        account_id=row["account_id"],
-        seq=row["seq"],
-        kind=EntryKind[row["kind"]],
-        amount=row["amount"],
-        balance_after=row["balance_after"],
-        totals_after=totals_after(row),
-        reason=reason or reason_of(row["reason_code"], row),
-        detail=row["detail"],
-        campaign=row["campaign"],
-        charge_seq=row["charge_seq"],
-        job_seq=row["job_seq"],
-        corrects_seq=row["corrects_seq"],
-        rule=row["rule"],
-        author=row["author"],
-        note=row["note"],
-        occurred_at=row["occurred_at"],
-        recorded_at=row["recorded_at"],
-        metadata=row["metadata"],
-    )
+def entries_of(rows: Iterable[Iterable[Any]]) -> list[Entry]:
+    """Map rows of `ENTRY`."""
+    # The one place where a page's every value passes: 24 columns, unpacked at once, a reason made
+    # once, and no call of a constructor, take a tenth of what reading them by name does.
+    reasons: dict[str, Reason] = {}
+    entries: list[Entry] = []
+    for row in rows:
+        (
+            account_id,
+            seq,
+            kind,
+            amount,
+            balance_after,
+            granted_after,
+            charged_after,
+            refunded_after,
+            adjusted_after,
+            detail,
+            campaign,
+            charge_seq,
+            job_seq,
+            corrects_seq,
+            rule,
+            author,
+            note,
+            occurred_at,
+            recorded_at,
+            metadata,
+            code,
+            reason_kind,
+            title,
+            fault,
+        ) = row
+        reason = reasons.get(code)
+        if reason is None:
+            reason = reasons[code] = Reason(code, reason_kind, title, Fault(fault))
+        values = (
+            account_id,
+            seq,
+            _KINDS[kind],
+            amount,
+            balance_after,
+            granted_after,
+            charged_after,
+            refunded_after,
+            adjusted_after,
+            detail,
+            campaign,
+            charge_seq,
+            job_seq,
+            corrects_seq,
+            rule,
+            author,
+            note,
+            occurred_at or recorded_at,
+            recorded_at,
+            metadata,
+            reason,
+        )
+        entries.append(_new(Entry, values))
+    return entries
+
+
+def booked_entry_of(row: Row, reason: Reason) -> Entry:
+    """Map a bare row of the table whose reason is known."""
+    values: dict[str, Any] = {name: row[name] for name in Entry._fields if name != "reason"}
+    values["kind"] = _KINDS[row["kind"]]
+    return Entry(**values, reason=reason)
 
 
 def job_of(row: Row, reason: Reason | None = None) -> Job:

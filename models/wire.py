@@ -36,7 +36,7 @@ from models.outcomes import (
 from models.reasons import Catalogue
 from models.records import Entry, Job, JobStatus
 from models.refund_rule import default_code
-from models.rows import Row, account_of, entry_of, job_of
+from models.rows import Row, account_of, booked_entry_of, job_of
 
 INTENT = (
     "operation", "account_id", "key", "input_hash", "amount", "reason_code", "detail", "campaign",
@@ -153,7 +153,12 @@ _NOT_FOUND = {
 
 
 async def _entry(row: Row | None, catalogue: Catalogue) -> Entry | None:
-    return None if row is None else entry_of(row, await catalogue.get(row["reason_code"]))
+    if row is None:
+        return None
+    reason = await catalogue.get(row["reason_code"])
+    if reason is None:
+        raise LookupError("a line's reason is in the catalogue")
+    return booked_entry_of(row, reason)
 
 
 async def _job(row: Row | None, catalogue: Catalogue) -> Job | None:
