@@ -9,7 +9,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from app import export, http, questions
 from app.doorway import Doorway
@@ -26,8 +28,11 @@ def create_app(
     process: Process,
     pages: Pages | None = None,
     measures: Callable[[], Awaitable[bytes]] | None = None,
-) -> Starlette:
-    """The application over a running process; `measures` replace the process's own."""
+    sockets: Sockets | None = None,
+) -> ASGIApp:
+    """The application over a running process; `measures` and `sockets` replace the process's
+    own.
+    """
     shown = pages or Pages()
     settings = process.settings
 
@@ -66,10 +71,9 @@ def create_app(
                 expose_headers=("X-Request-Id", "Retry-After"),
             )
         )
-    return Starlette(
+    doors = Starlette(
         routes=[
             Route("/graphql", graphql, methods=["GET", "POST"]),
-            WebSocketRoute("/graphql", Sockets(process).serve),
             Route("/", _home),
             Route("/billing/usage", shown.usage),
             Route("/usage-feed.js", shown.element),
@@ -81,6 +85,17 @@ def create_app(
         ],
         middleware=middleware,
     )
+    talk = sockets or Sockets(process)
+
+    async def app(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        # Past the middleware, which is for requests: a socket would carry it for as long as it is
+        # open.
+        if scope["type"] == "websocket" and scope["path"] == "/graphql":
+            await talk(scope, receive, send)
+        else:
+            await doors(scope, receive, send)
+
+    return app
 
 
 async def _home(request: Request) -> Response:

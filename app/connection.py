@@ -8,13 +8,21 @@ after 1013 it comes back. Owns no messages: those are `schema.websocket`'s.
 from __future__ import annotations
 
 import asyncio
+import struct
+from collections import deque
+from typing import Any, cast
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 TRY_AGAIN_LATER = 1013
 INVALID_DATA = 1007
+
+_TEXT = 0x81
+_MEDIUM = struct.Struct("!BBH")
+_LARGE = struct.Struct("!BBQ")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -26,6 +34,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     seconds_to_linger = 20.0
     seconds_to_linger_at_shutdown = 1.0
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        # An asyncio.Queue and an asyncio.Event are 4 KB, for messages that are hardly ever there.
+        self.queue = cast("Any", _Inbox())
+        self.writable = cast("Any", _Gate())
+
     async def send(self, message: ASGISendEvent) -> None:
         if not self.writable.is_set():
             try:
@@ -34,7 +48,34 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             except TimeoutError:
                 self._give_up("The client reads too slowly")
                 raise ClientDisconnected from None
+        if message["type"] == "websocket.send":
+            self._send_text(message.get("text") or "")
+            return
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            self._forget_handshake()
+
+    def _send_text(self, text: str) -> None:
+        """Write one frame, as the server's side writes it: whole, unmasked and uncompressed."""
+        if self.close_sent or self.disconnected or self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        data = text.encode()
+        size = len(data)
+        if size < 126:
+            head = bytes((_TEXT, size))
+        elif size < 65_536:
+            head = _MEDIUM.pack(_TEXT, 126, size)
+        else:
+            head = _LARGE.pack(_TEXT, 127, size)
+        self.transport.write(head + data)
+
+    def _forget_handshake(self) -> None:
+        """Let go of what only the handshake needed: it is kept in many places for as long as the
+        connection lasts.
+        """
+        cast("dict[str, Any]", self.scope).clear()
+        self.request.headers.clear()
+        self.response.headers.clear()
 
     def keepalive_timeout(self) -> None:
         self.pong_timer = None
@@ -64,6 +105,64 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.read_paused = False
             self.transport.resume_reading()
         self.close_timer = self.loop.call_later(self.seconds_to_linger, self.transport.abort)
+
+
+class _Inbox:
+    """What the server has for the application, in order; as much of a queue as it takes."""
+
+    __slots__ = ("_messages", "_taker")
+
+    def __init__(self) -> None:
+        self._messages: deque[Any] | None = None
+        self._taker: asyncio.Future[None] | None = None
+
+    def put_nowait(self, message: Any) -> None:
+        if self._messages is None:
+            self._messages = deque()
+        self._messages.append(message)
+        if self._taker is not None and not self._taker.done():
+            self._taker.set_result(None)
+
+    async def get(self) -> Any:
+        if self._messages is None:
+            self._taker = asyncio.get_running_loop().create_future()
+            try:
+                await self._taker
+            finally:
+                self._taker = None
+        assert self._messages  # noqa: S101 - nobody else takes
+        message = self._messages.popleft()
+        if not self._messages:
+            self._messages = None
+        return message
+
+    def empty(self) -> bool:
+        return self._messages is None
+
+
+class _Gate:
+    """An event that stands open nearly always, and costs nothing while it does."""
+
+    __slots__ = ("_opened",)
+
+    def __init__(self) -> None:
+        self._opened: asyncio.Event | None = None
+
+    def is_set(self) -> bool:
+        return self._opened is None
+
+    def set(self) -> None:
+        if self._opened is not None:
+            self._opened.set()
+            self._opened = None
+
+    def clear(self) -> None:
+        if self._opened is None:
+            self._opened = asyncio.Event()
+
+    async def wait(self) -> None:
+        if self._opened is not None:
+            await self._opened.wait()
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import orjson
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from app.messages import Closing, Code, Message, question_of, read
@@ -63,24 +64,49 @@ class Sockets:
         self.seconds_between_reviews = seconds_between_reviews
         self.open: Counter[str] = Counter()
         """Sockets of customers, by account."""
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def serve(self, socket: WebSocket) -> None:
-        """Answer one socket until it ends."""
-        if not self._is_welcome(socket.headers.get("origin"), socket.headers.get("host")):
-            await socket.close()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one socket until it ends: an ASGI application."""
+        headers = Headers(scope=scope)
+        is_welcome = self._is_welcome(headers.get("origin"), headers.get("host"))
+        is_understood = SUBPROTOCOL in scope["subprotocols"]
+        authorization = headers.get("authorization")
+        del headers
+        await receive()  # websocket.connect
+        if not is_welcome:
+            await send({"type": "websocket.close"})
             return
-        if SUBPROTOCOL not in socket.scope["subprotocols"]:
-            await socket.accept()
-            await socket.close(Code.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
-            return
-        await socket.accept(SUBPROTOCOL)
-        await _Conversation(self, socket).hold()
+        await send(
+            {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if is_understood else None}
+        )
+        conversation = _Conversation(self, receive, send, authorization)
+        if is_understood:
+            await conversation.hold()
+        else:
+            await conversation.close(
+                Closing(Code.SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
+            )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin a task, and hold it until it ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def begin(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.spawn(work())
 
     def _is_welcome(self, origin: str | None, host: str | None) -> bool:
         """Whether a page of this origin may connect; what is no browser sends none."""
         if origin is None or origin in self.process.settings.allowed_origins:
             return True
         return urlsplit(origin).netloc.lower() == (host or "").lower()
+
+
+class _Gone(Exception):
+    """The client has left, or has been told to."""
 
 
 class _Conversation:
@@ -90,57 +116,61 @@ class _Conversation:
         "_introduced",
         "_operations",
         "_process",
-        "_socket",
+        "_receive",
+        "_send_event",
         "_sockets",
-        "_tasks",
-        "_timers",
+        "_timer",
         "_viewer",
     )
 
-    def __init__(self, sockets: Sockets, socket: WebSocket) -> None:
+    def __init__(
+        self, sockets: Sockets, receive: Receive, send: Send, authorization: str | None
+    ) -> None:
         self._sockets = sockets
         self._process = sockets.process
-        self._socket = socket
+        self._receive = receive
+        self._send_event = send
         self._introduced = False
-        self._authorization: str | None = None
+        self._authorization = authorization
         self._viewer: Viewer | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        """One at a time: for the introduction, then for the end of what it was made with."""
         self._closed = False
 
     async def hold(self) -> None:
         """Converse until either side ends it, and leave no task, timer or count behind."""
-        timeout = Closing(Code.INIT_TIMEOUT, "Connection initialisation timeout")
-        self._later("init", self._sockets.seconds_to_init, lambda: self._close(timeout))
+        self._later(self._sockets.seconds_to_init, self._time_out)
         try:
             while True:
-                event = await self._socket.receive()
+                event = await self._receive()
                 if event["type"] == "websocket.disconnect":
                     return
                 await self._take(read(event.get("text")))
+                del event  # not kept while waiting for the next
         except Closing as closing:
-            await self._close(closing)
-        except WebSocketDisconnect:
+            await self.close(closing)
+        except _Gone:
             pass
         except Exception:
             log.exception("a socket failed")
-            await self._close(Closing(Code.TRY_AGAIN_LATER, "Something went wrong on our side"))
+            await self.close(Closing(Code.TRY_AGAIN_LATER, "Something went wrong on our side"))
         finally:
             self._closed = True
             await self._leave()
 
     async def _leave(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._viewer is not None and self._viewer.kind is ViewerKind.CUSTOMER:
             name = self._viewer.name
             self._sockets.open[name] -= 1
             if not self._sockets.open[name]:
                 del self._sockets.open[name]
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        operations = list(self._operations.values())
+        for operation in operations:
+            operation.cancel()
+        await asyncio.gather(*operations, return_exceptions=True)
 
     async def _take(self, message: Message) -> None:
         match message["type"]:
@@ -161,8 +191,9 @@ class _Conversation:
         if self._introduced:
             raise Closing(Code.TOO_MANY_INITS, "Too many initialisation requests")
         self._introduced = True
-        self._timers.pop("init").cancel()
-        self._authorization = _authorization(payload, self._socket)
+        for name in ("authorization", "Authorization"):
+            if name in payload:  # in place of the handshake's header
+                self._authorization = payload[name] if isinstance(payload[name], str) else None
         try:
             viewer = await self._process.identity.viewer(self._authorization)
         except Unauthenticated:
@@ -172,25 +203,30 @@ class _Conversation:
 
     def _admit(self, viewer: Viewer) -> None:
         if viewer.kind is ViewerKind.SERVICE:
-            self._later("review", self._sockets.seconds_between_reviews, self._review)
+            self._later(self._sockets.seconds_between_reviews, self._review)
         elif self._sockets.open[viewer.name] < self._sockets.per_account_max:
             self._sockets.open[viewer.name] += 1
         else:
             raise Closing(Code.TRY_AGAIN_LATER, "Too many sockets for this account")
         self._viewer = viewer
         if viewer.expires_at is not None:
-            expired = Closing(Code.FORBIDDEN, "The token has expired")
-            self._later("expiry", viewer.expires_at - time.time(), lambda: self._close(expired))
+            self._later(viewer.expires_at - time.time(), self._expire)
+
+    async def _time_out(self) -> None:
+        await self.close(Closing(Code.INIT_TIMEOUT, "Connection initialisation timeout"))
+
+    async def _expire(self) -> None:
+        await self.close(Closing(Code.FORBIDDEN, "The token has expired"))
 
     async def _review(self) -> None:
         """End the socket of a service whose key has been revoked."""
         try:
             await self._process.identity.viewer(self._authorization, remembered=False)
         except Unauthenticated:
-            await self._close(Closing(Code.FORBIDDEN, "The key is no longer valid"))
+            await self.close(Closing(Code.FORBIDDEN, "The key is no longer valid"))
         except Exception as error:  # a database that is away revokes nobody
             log.warning("a key could not be reviewed", error=repr(error))
-        self._later("review", self._sockets.seconds_between_reviews, self._review)
+        self._later(self._sockets.seconds_between_reviews, self._review)
 
     async def _refuse(self, operation_id: str, body: Message) -> None:
         await self._send({"id": operation_id, "type": "error", "payload": body["errors"]})
@@ -211,7 +247,7 @@ class _Conversation:
             return
         context = Context(self._viewer, self._process.services)
         results = self._results(question, context)
-        self._operations[operation_id] = self._spawn(self._operate(operation_id, results))
+        self._operations[operation_id] = self._sockets.spawn(self._operate(operation_id, results))
 
     async def _operate(self, operation_id: str, results: Results) -> None:
         try:
@@ -221,8 +257,8 @@ class _Conversation:
             self._operations.pop(operation_id, None)
             await self._send({"id": operation_id, **last})
         except Closing as closing:
-            await self._close(closing)
-        except WebSocketDisconnect:
+            await self.close(closing)
+        except _Gone:
             pass
 
     async def _run(self, operation_id: str, results: Results) -> Message:
@@ -240,7 +276,7 @@ class _Conversation:
                         _come_back_if_away(payload["errors"])
                         return {"type": "error", "payload": payload["errors"]}
                     await self._send({"id": operation_id, "type": "next", "payload": payload})
-        except (WebSocketDisconnect, Closing):
+        except (_Gone, Closing):
             raise
         except Exception:
             log.exception("an operation failed", request_id=request_id)
@@ -269,39 +305,29 @@ class _Conversation:
 
     async def _send_text(self, text: str) -> None:
         if self._closed:
-            raise WebSocketDisconnect
-        await self._socket.send({"type": "websocket.send", "text": text})
+            raise _Gone
+        try:
+            await self._send_event({"type": "websocket.send", "text": text})
+        except OSError:  # as ASGI has it
+            raise _Gone from None
 
-    async def _close(self, closing: Closing) -> None:
+    async def close(self, closing: Closing) -> None:
+        """Say why it ends, unless it has."""
         if not self._closed:
             self._closed = True
-            with suppress(WebSocketDisconnect, RuntimeError):  # the client was faster
-                await self._socket.close(closing.code, closing.reason)
+            with suppress(OSError, RuntimeError):  # the client was faster
+                code, reason = closing.code, closing.reason
+                await self._send_event({"type": "websocket.close", "code": code, "reason": reason})
 
-    def _later(
-        self, name: str, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]
-    ) -> None:
+    def _later(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._closed:
             loop = asyncio.get_running_loop()
-            self._timers[name] = loop.call_later(max(0.0, seconds), lambda: self._spawn(work()))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+            self._timer = loop.call_later(max(0.0, seconds), self._sockets.begin, work)
 
 
 def _come_back_if_away(errors: list[Message]) -> None:
     """An error message is final to a client, and a database that is away is not: close instead."""
     if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
         raise Closing(Code.TRY_AGAIN_LATER, "The database is away for a moment")
-
-
-def _authorization(payload: Message, socket: WebSocket) -> str | None:
-    """The credential: what the client introduces itself with, or the handshake's header."""
-    for name in ("authorization", "Authorization"):
-        if name in payload:
-            value = payload[name]
-            return value if isinstance(value, str) else None
-    return socket.headers.get("authorization")

@@ -43,6 +43,10 @@ Event = str | ExecutionResult | PreExecutionError
 """What to send: the rendered payload, or a result with errors in it."""
 
 
+_Key = tuple[int | None, int, int]
+"""The viewer's account, where it has one, and the line: its account and its seq."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """What two subscribers must have in common to be sent the same text for the same line."""
@@ -54,24 +58,28 @@ class _Question:
 
 
 class _Rendering:
-    """One question, and what was just rendered of it: shared by all who ask it now."""
+    """One question, and what was just rendered of it: shared by all who ask it now.
+
+    Whoever renders does so as itself: customers ask the same question, each behind its own fence.
+    """
 
     def __init__(self, executor: Any) -> None:
-        self._executor = executor
-        self._rendered: dict[tuple[int, int], asyncio.Future[str | None]] = {}
+        self._executor = executor.build_per_event_executor(None)
+        self._executor.context_value = None  # whoever asked first may be gone long before the last
+        self._rendered: dict[_Key, asyncio.Future[str | None]] = {}
 
-    async def of(self, event: UsageLanded) -> Event:
+    async def of(self, event: UsageLanded, context: Context) -> Event:
         """The event's payload, by whoever comes first."""
         line = event.edge.node.record
-        key = (line.account_id, line.seq)
+        key = (context.viewer.account_id, line.account_id, line.seq)
         known = self._rendered.get(key)
         if known is not None:
             payload = known.result() if known.done() else await asyncio.shield(known)
             if payload is not None:
                 return payload
-        return await self._render(event, key)
+        return await self._render(event, context, key)
 
-    async def _render(self, event: UsageLanded, key: tuple[int, int]) -> Event:
+    async def _render(self, event: UsageLanded, context: Context, key: _Key) -> Event:
         loop = asyncio.get_running_loop()
         promised: asyncio.Future[str | None] = loop.create_future()
         if len(self._rendered) < MEMORY_MAX and key not in self._rendered:
@@ -79,7 +87,9 @@ class _Rendering:
             loop.call_later(MEMORY_SECONDS, self._rendered.pop, key, None)
         payload = None
         try:
-            result = execute_subscription_event(self._executor.build_per_event_executor(event))
+            executor = self._executor.build_per_event_executor(event)
+            executor.context_value = context
+            result = execute_subscription_event(executor)
             if not isinstance(result, ExecutionResult):
                 result = await result
             if result.errors:
@@ -123,10 +133,12 @@ class Live:
         rendering = self._renderings.get(question)
         if rendering is None:
             rendering = self._renderings[question] = _Rendering(executor)
-        return _events(create_source_event_stream(executor), rendering)
+        return _events(create_source_event_stream(executor), rendering, context)
 
 
-async def _events(begun: Any, rendering: _Rendering) -> AsyncGenerator[Event, None]:
+async def _events(
+    begun: Any, rendering: _Rendering, context: Context
+) -> AsyncGenerator[Event, None]:
     # Holds nothing of its own executor while it waits: thousands of these wait at a time.
     source = await begun if isawaitable(begun) else begun
     del begun
@@ -135,7 +147,7 @@ async def _events(begun: Any, rendering: _Rendering) -> AsyncGenerator[Event, No
         return
     async with aclosing(cast("AsyncGenerator[UsageLanded, None]", source)) as landed:
         async for event in landed:
-            yield await rendering.of(event)
+            yield await rendering.of(event, context)
 
 
 def _is_subscription(executor: Executor[Any]) -> bool:
@@ -153,7 +165,8 @@ def _question(text: str, operation_name: str | None, executor: Executor[Any]) ->
     """What decides how an event of this subscription is rendered.
 
     The root field's own arguments choose which lines there are, and the line is named with the
-    question: only variables that are used further down make two questions differ.
+    question: only variables that are used further down make two questions differ. What a viewer may
+    see is decided by its kind, its scopes and, for a customer, its account, which is in `_Key`.
     """
     used = _Variables()
     for node in executor.operation.selection_set.selections:
@@ -164,7 +177,7 @@ def _question(text: str, operation_name: str | None, executor: Executor[Any]) ->
     given = executor.variable_values.coerced
     variables = {name: repr(given.get(name)) for name in sorted(used.names)}
     viewer: Viewer = executor.context_value.viewer
-    who = (viewer.kind, viewer.account_id, viewer.scopes)
+    who = (viewer.kind, viewer.scopes)
     return _Question(text, operation_name, orjson.dumps(variables), who)
 
 

@@ -16,7 +16,6 @@ import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
-from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -188,8 +187,7 @@ async def door(
     async with running(settings) as process:
         listening = asyncio.Event()
         server = make_server(process, listening.set)
-        app = create_app(process)
-        app.router.routes.insert(0, WebSocketRoute("/graphql", Sockets(process, **limits).serve))
+        app = create_app(process, sockets=Sockets(process, **limits))
         server.config = uvicorn.Config(
             app,
             lifespan="off",
