@@ -1,4 +1,8 @@
-"""Load and its measure: requests over kept connections, and the CPU time that processes took."""
+"""Load over kept connections, and its measure: how soon, how many, and the CPU time it took.
+
+Owns the client, which shares its CPU with PostgreSQL and so must be lean: bytes made beforehand, no
+streams, no parser beyond an answer's length. Owns no server and no request's text.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,25 @@ import asyncio
 import os
 import statistics
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PATIENCE_SECONDS = 30.0
+
+Requests = Iterator[tuple[int, bytes]]
+"""Requests without end, each with a number by which its answer is known."""
+
+
+class WrongAnswer(Exception):
+    """A server answered something else than it was asked; its words are the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round of load showed."""
+    """What one round of load showed; CPU time is per request."""
 
     requests_per_second: float
     p50_ms: float
@@ -25,38 +37,62 @@ class Round:
     database_cpu_us: float
 
 
-def request_bytes(url: str, token: str, body: bytes) -> bytes:
-    """One POST of a GraphQL body."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a contender answers, and the processes whose CPU time is its own."""
+
+    url: str
+    server: int
+    database: int
+
+
+@dataclass(slots=True)
+class Load:
+    """One round's clients and what they were answered."""
+
+    requests: Requests
+    mark: bytes
+    """What a right answer's body holds."""
+    until: float = float("inf")
+    latencies: list[float] = field(default_factory=list[float])
+    answered: list[int] = field(default_factory=list[int])
+
+
+def post(url: str, path: str, token: str | None, body: bytes) -> bytes:
+    """The bytes of one POST of a JSON body."""
+    credential = f"Authorization: Bearer {token}\r\n" if token else ""
     head = (
-        f"POST /graphql HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nAuthorization: Bearer {token}"
-        f"\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\n{credential}"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
 async def answer(url: str, request: bytes) -> bytes:
-    """The body of the answer to one request."""
-    reader, writer = await _connected(url)
-    try:
-        return await _one(reader, writer, request)
-    finally:
-        writer.close()
+    """The body of the answer to one request.
+
+    Raises: WrongAnswer for any status but 200.
+    """
+    client = await _connected(url, Load(iter([(0, request)]), b""))
+    await client.gone
+    return client.body
 
 
-async def round_of(
-    url: str, request: bytes, connections: int, seconds: float, server: int, database: int
-) -> Round:
-    """Load a server from so many connections, each asking again as soon as it is answered."""
-    latencies: list[float] = []
-    before = cpu_seconds([server]), cpu_seconds(_family(database))
+async def load(place: Place, work: Load, connections: int, seconds: float) -> Round:
+    """Load a server from so many connections, each asking again as soon as it is answered.
+
+    Raises: WrongAnswer; ConnectionError where the server goes away.
+    """
+    before = cpu_seconds(family(place.server)), cpu_seconds(family(place.database))
     begin = time.perf_counter()
-    await asyncio.gather(
-        *(_client(url, request, begin + seconds, latencies) for _ in range(connections))
-    )
+    work.until = begin + seconds
+    clients = [await _connected(place.url, work) for _ in range(connections)]
+    async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+        await asyncio.gather(*(client.gone for client in clients))
     took = time.perf_counter() - begin
-    after = cpu_seconds([server]), cpu_seconds(_family(database))
-    count = len(latencies)
-    percentiles = statistics.quantiles(latencies, n=100)
+    after = cpu_seconds(family(place.server)), cpu_seconds(family(place.database))
+    count = len(work.latencies)
+    percentiles = statistics.quantiles(work.latencies, n=100)
     return Round(
         count / took,
         percentiles[49] * 1e3,
@@ -78,28 +114,90 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return ticks / TICKS_PER_SECOND
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A process and its children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
 
 
-async def _client(url: str, request: bytes, until: float, latencies: list[float]) -> None:
-    reader, writer = await _connected(url)
-    while (begin := time.perf_counter()) < until:
-        await _one(reader, writer, request)
-        latencies.append(time.perf_counter() - begin)
-    writer.close()
+class _Client(asyncio.Protocol):
+    """One connection: asks, and asks again as soon as it is answered."""
+
+    def __init__(self, work: Load) -> None:
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.body = b""
+        self._work = work
+        self._received: list[bytes] = []
+        self._missing: int | None = None  # while the answer's head is not there
+        self._asked_at = 0.0
+        self._number = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.gone.done():
+            self.gone.set_exception(exc or ConnectionResetError("the server went away"))
+
+    def data_received(self, data: bytes) -> None:
+        self._received.append(data)
+        if self._missing is None:
+            self._read_head()
+        else:
+            self._missing -= len(data)
+        if self._missing == 0:
+            self._missing = None
+            self._answered()
+
+    def _read_head(self) -> None:
+        data = b"".join(self._received)
+        head, end, body = data.partition(b"\r\n\r\n")
+        if not end:
+            return
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        if not head.startswith(b"HTTP/1.1 200") or not length:
+            self._fail(data)
+            return
+        self._received = [body]
+        self._missing = int(length) - len(body)
+
+    def _answered(self) -> None:
+        self._work.latencies.append(time.perf_counter() - self._asked_at)
+        self._work.answered.append(self._number)
+        self.body = b"".join(self._received)
+        self._received.clear()
+        if self._work.mark not in self.body:
+            self._fail(self.body)
+        elif time.perf_counter() < self._work.until:
+            self._ask()
+        else:
+            self._end()
+
+    def _ask(self) -> None:
+        following = next(self._work.requests, None)
+        if following is None:
+            self._end()
+            return
+        self._number, request = following
+        self._asked_at = time.perf_counter()
+        self._transport.write(request)
+
+    def _end(self) -> None:
+        self.gone.set_result(None)
+        self._transport.close()
+
+    def _fail(self, said: bytes) -> None:
+        if not self.gone.done():
+            self.gone.set_exception(WrongAnswer(said[:2_000].decode(errors="replace")))
+        self._transport.close()
 
 
-async def _connected(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connected(url: str, work: Load) -> _Client:
     parts = urlsplit(url)
-    return await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 20)
-
-
-async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        raise RuntimeError(head.decode())
-    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-    return await reader.readexactly(int(length))
+    loop = asyncio.get_running_loop()
+    _, client = await loop.create_connection(
+        lambda: _Client(work), parts.hostname or "", parts.port or 0
+    )
+    return client

@@ -1,161 +1,158 @@
-"""How fast is a page of the feed, and what does it cost? `python -m benchmarks.read`"""
+"""How fast is a page of the feed, and what does it cost? `./dev bench read`"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
+import base64
+import itertools
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from app.embedded import EmbeddedPostgres
-from benchmarks.measuring import Round, answer, request_bytes, round_of
-from models import service_keys
-from models.database import Database
-from models.intents import FinishJob, GrantCredits, Intent, OpenAccount, StartJob
-from models.migrate import migrate
-from models.outcomes import Done
-from models.reasons import Catalogue
-from models.records import JobStatus
-from models.writer import Writer
+from benchmarks import data, report
+from benchmarks.contenders import NODE_FOLDER, in_node, in_python, node_is_here, ours
+from benchmarks.measuring import Load, Place, Requests, Round, answer, load, post
+from benchmarks.stage import Contender, Stage, staged
 from schema import ids
 
-CONTENDERS = ["ours", "graphql-core", "floor"]
-JOBS = 200
-QUERY = """query Page($id: ID!) { account(id: $id) { id balance usage(first: 50) {
-pageInfo { hasNextPage endCursor } edges { cursor node { __typename
-... on LedgerEntry { id seq amount balanceAfter reason { code title detail fault } campaign
-recordedAt } ... on Refund { automatic } } } } } }"""
+QUERY = """query Page($account: ID!, $after: String) { account(id: $account) { balance
+usage(first: 50, after: $after) { pageInfo { hasNextPage endCursor } edges { node { __typename
+... on LedgerEntry { id seq amount balanceAfter campaign occurredAt recordedAt
+reason { code title detail fault } } ... on Refund { automatic charge { id amount } } } } } } }"""
+# A customer's own page passes no cursor, and contenders without one know no `after`.
+QUERY_WITHOUT_CURSOR = QUERY.replace(", $after: String", "").replace(", after: $after", "")
+_POSTGRAPHILE = """query Page($account: BigInt!) { accountByRowId(rowId: $account) { balance
+lines(first: 50, orderBy: [PRIMARY_KEY_DESC]) { pageInfo { hasNextPage endCursor } edges { node {
+__typename id seq amount balanceAfter campaign occurredAt recordedAt detail %s } } } } }"""
+QUERY_OF_POSTGRAPHILE = _POSTGRAPHILE % (
+    "reason { code title fault } ... on Refund { automatic charge { id seq amount } }"
+)
+QUERY_OF_POSTGRAPHILE_FLAT = (
+    _POSTGRAPHILE % "kind code title fault automatic chargeSeq chargeAmount"
+)
+
+FLOOR = "floor"
+PEER = "postgraphile"
+IN_PYTHON = (FLOOR, "json agg", "strawberry tuned", "strawberry naive")
+ON_NODE = (PEER, "postgraphile flat", "mercurius")
+CONTENDERS = ("ours", *IN_PYTHON, *ON_NODE)
 
 
-async def booked(dsn: str) -> tuple[int, str]:
-    """An account with charges and refunds, and a key that may read it."""
-    await migrate(dsn)
-    db = await Database.connect(dsn)
-    writer = Writer(db, Catalogue(db))
-    opened = await writer.book(OpenAccount(idempotency_key="bench", name="Bench"))
-    assert isinstance(opened, Done)
-    account = opened.account.id
-    wanted: list[Intent] = [
-        GrantCredits(
-            account_id=account, idempotency_key="g", amount=10**6, reason_code="GRANT_PLAN"
-        )
-    ]
-    for number in range(JOBS):
-        wanted.append(_started(account, number))
-        if number % 3 == 0:
-            wanted.append(_failed(account, number))
-    outcomes = await writer.book_many(wanted)
-    assert all(isinstance(outcome, Done) for outcome in outcomes)
-    key = await service_keys.create(db, "bench", ["read"])
-    await writer.close()
-    await db.close()
-    return account, key
-
-
-def _started(account: int, number: int) -> Intent:
-    return StartJob(
-        account_id=account,
-        idempotency_key=f"s{number}",
-        key=f"job-{number}",
-        job_operation="draft",
-        amount=10 + number % 7,
-        deadline_seconds=10**6,
-        campaign="spring",
-    )
-
-
-def _failed(account: int, number: int) -> Intent:
-    return FinishJob(
-        account_id=account,
-        idempotency_key=f"f{number}",
-        key=f"job-{number}",
-        status=JobStatus.FAILED,
-        reason_code="PROVIDER_ERROR",
-        detail="The provider did not answer.",
-    )
-
-
-def started(name: str, dsn: str, stack: ExitStack) -> tuple[str, int]:
-    """A contender's address and process, on the first CPU alone."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.contenders", name, dsn],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    stack.callback(process.wait)
-    stack.callback(process.kill)
-    os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
-    assert process.stdout is not None
-    return process.stdout.readline().strip(), process.pid
-
-
-async def measured(
-    arguments: argparse.Namespace, folder: Path, dsn: str
-) -> dict[tuple[str, int], list[Round]]:
-    account, key = await booked(dsn)
-    body = orjson.dumps({"query": QUERY, "variables": {"id": ids.account(account)}})
-    database = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str, int], list[Round]]:
+    """The rounds of every contender and number of connections, interleaved, the first left out."""
+    customers = await data.booked(stage, options.customers)
+    places: dict[str, Place] = {}
+    for name in options.contenders:
+        if name.startswith(PEER):
+            sql = (NODE_FOLDER / f"{name.replace(' ', '_')}.sql").read_text()
+            await stage.execute(sql)
+        places[name] = stage.start(_contender(name, stage))[0]
+    requests = {name: _requests(name, place, customers) for name, place in places.items()}
+    for number in range(len(customers)):
+        told = {
+            name: _normal(await answer(place.url, requests[name][number]))
+            for name, place in places.items()
+        }
+        for name, page in told.items():
+            assert page == told[FLOOR], f"{name} answers another page: {page} {told[FLOOR]}"
     rounds: dict[tuple[str, int], list[Round]] = {}
-    with ExitStack() as stack:
-        servers = {name: started(name, dsn, stack) for name in CONTENDERS}
-        if len(cpus := os.sched_getaffinity(0)) > 1:
-            os.sched_setaffinity(0, cpus - {min(cpus)})
-        requests = {name: request_bytes(url, key, body) for name, (url, _) in servers.items()}
-        told = [
-            orjson.loads(await answer(url, requests[name])) for name, (url, _) in servers.items()
-        ]
-        assert told == [told[0]] * len(told), "the contenders do not answer the same"
-        for number in range(arguments.rounds + 1):
-            for connections in arguments.connections:
-                for name, (url, pid) in servers.items():
-                    one = await round_of(
-                        url, requests[name], connections, arguments.seconds, pid, database
-                    )
-                    if number:  # the first round warms up
-                        rounds.setdefault((name, connections), []).append(one)
+    for number, connections in itertools.product(range(options.rounds + 1), options.connections):
+        for name, place in places.items():
+            work = Load(_turns(requests[name]), mark=b"endCursor")
+            one = await load(place, work, connections, options.seconds)
+            if number:  # the first round warms up
+                rounds.setdefault((name, connections), []).append(one)
     return rounds
 
 
-def table(rounds: dict[tuple[str, int], list[Round]]) -> str:
-    """The medians of the rounds, and each contender's share of the floor's requests."""
-    lines = [
-        "| connections | contender | req/s | of the floor | p50 ms | p99 ms | server CPU µs "
-        "| PostgreSQL CPU µs |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, connections in sorted(rounds, key=lambda key: key[1]):
-        row: dict[str, float] = {
-            field: statistics.median(getattr(one, field) for one in rounds[name, connections])
-            for field in Round.__slots__
-        }
-        floor = statistics.median(one.requests_per_second for one in rounds["floor", connections])
-        lines.append(
-            f"| {connections} | {name} | {row['requests_per_second']:.0f} "
-            f"| {row['requests_per_second'] / floor:.2f} | {row['p50_ms']:.1f} "
-            f"| {row['p99_ms']:.1f} | {row['server_cpu_us']:.0f} | {row['database_cpu_us']:.0f} |"
+def _contender(name: str, stage: Stage) -> Contender:
+    if name == "ours":
+        return ours(stage)
+    schema = name.replace(PEER, "graphile").replace(" ", "_")
+    return (
+        in_node(name, stage, DATABASE_SCHEMA=schema) if name in ON_NODE else in_python(name, stage)
+    )
+
+
+def _requests(name: str, place: Place, customers: list[data.Customer]) -> list[bytes]:
+    query = {
+        PEER: QUERY_OF_POSTGRAPHILE,
+        "postgraphile flat": QUERY_OF_POSTGRAPHILE_FLAT,
+        "strawberry tuned": QUERY_WITHOUT_CURSOR,
+        "strawberry naive": QUERY_WITHOUT_CURSOR,
+        "mercurius": QUERY_WITHOUT_CURSOR,
+    }.get(name, QUERY)
+    return [
+        post(
+            place.url,
+            "/graphql",
+            customer.token,
+            orjson.dumps({"query": query, "variables": {"account": _account(name, customer)}}),
         )
-    return "\n".join(lines)
+        for customer in customers
+    ]
+
+
+def _account(name: str, customer: data.Customer) -> str | int:
+    return customer.account_id if name.startswith(PEER) else ids.account(customer.account_id)
+
+
+def _turns(requests: list[bytes]) -> Requests:
+    return itertools.cycle(enumerate(requests))
+
+
+def _normal(body: bytes) -> Any:
+    """What a page says, whatever its shape: the balance, whether there is more, and the lines."""
+    told = orjson.loads(body)
+    assert "errors" not in told, body.decode()
+    told = told["data"]
+    account = told.get("account") or told["accountByRowId"]
+    page = account.get("usage") or account["lines"]
+    lines = [_line(edge["node"]) for edge in page["edges"]]
+    return int(account["balance"]), page["pageInfo"]["hasNextPage"], lines
+
+
+def _line(node: dict[str, Any]) -> tuple[Any, ...]:
+    reason = node.get("reason") or node
+    return (
+        (node.get("kind") or node["__typename"]).upper(),
+        int(node["seq"]),
+        int(node["amount"]),
+        int(node["balanceAfter"]),
+        node["campaign"],
+        *(datetime.fromisoformat(node[name]) for name in ("occurredAt", "recordedAt")),
+        *(reason[name] for name in ("code", "title", "fault")),
+        reason.get("detail") or node.get("detail"),
+        *_charge(node),
+    )
+
+
+def _charge(node: dict[str, Any]) -> tuple[Any, ...]:
+    charge = node.get("charge")
+    if charge:
+        seq = charge.get("seq") or base64.b64decode(charge["id"]).rpartition(b":")[2]
+        return node["automatic"], int(seq), int(charge["amount"])
+    if node.get("chargeSeq"):
+        return node["automatic"], int(node["chargeSeq"]), int(node["chargeAmount"])
+    return ()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="./dev bench read", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with EmbeddedPostgres(folder) as server:
-            rounds: Any = asyncio.run(measured(arguments, folder, server.dsn))
-    print(table(rounds))
+    parser.add_argument("--customers", type=int, default=100, help="who ask, one after the other")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=CONTENDERS)
+    report.add_options(parser)
+    options = parser.parse_args()
+    if not node_is_here():
+        options.contenders = [name for name in options.contenders if name not in ON_NODE]
+    with staged() as stage:
+        rounds = asyncio.run(measured(stage, options))
+    report.tell("read", rounds, [FLOOR, PEER], options, "connections")
 
 
 if __name__ == "__main__":
