@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 CHUNK_BYTES = 65_536
+BUFFER_BYTES = 65_536
+"""What the kernel holds for the proxy: little, so that a reader that stops is soon felt."""
 
 
 class Proxy:
@@ -30,7 +33,9 @@ class Proxy:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Proxy]:
         """Proxy on a free port until the end of the block."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        listener = _socket()
+        listener.bind(("127.0.0.1", 0))
+        server = await asyncio.start_server(self._serve, sock=listener)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -70,7 +75,7 @@ class Proxy:
         for n in range(len(self._targets)):
             target = self._targets[(first + n) % len(self._targets)]
             with suppress(OSError):
-                there, back = await asyncio.open_connection(*target)
+                there, back = await _connected(target)
                 self._writers |= {writer, back}
                 self._spawn(self._pump(reader, back))
                 self._spawn(self._pump(there, writer))
@@ -92,3 +97,23 @@ class Proxy:
                 await writer.drain()
         writer.close()
         self._writers.discard(writer)
+
+
+def _socket() -> socket.socket:
+    made = socket.socket()
+    for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        made.setsockopt(socket.SOL_SOCKET, buffer, BUFFER_BYTES)
+    made.setblocking(False)
+    return made
+
+
+async def _connected(
+    target: tuple[str, int],
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    connecting = _socket()
+    try:
+        await asyncio.get_running_loop().sock_connect(connecting, target)
+        return await asyncio.open_connection(sock=connecting)
+    except BaseException:
+        connecting.close()
+        raise

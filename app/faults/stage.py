@@ -29,6 +29,9 @@ from schema import ids
 
 SERVERS = 2
 POOL_SIZE = 5
+BODY_BYTES_MAX = 2_000_000
+GRACE_SECONDS = 3
+OVERDRAFT_LIMIT = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ def _environment(
     given = {
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
+        "MAX_BODY_BYTES": str(BODY_BYTES_MAX),
+        "SHUTDOWN_GRACE_SECONDS": str(GRACE_SECONDS),
         "JWT_KEYS_FILE": str(keys.jwt_keys_file),
         "JWT_ISSUER": str(keys.jwt_issuer),
         "JWT_AUDIENCE": str(keys.jwt_audience),
@@ -162,7 +167,9 @@ async def _open_accounts(db: Database, credentials: Credentials, number: int) ->
     opened: list[Follower] = []
     for n in range(number):
         key = f"customer-{n}"
-        outcome = await writer.book(OpenAccount(idempotency_key=key, name=key))
+        outcome = await writer.book(
+            OpenAccount(idempotency_key=key, name=key, overdraft_limit=OVERDRAFT_LIMIT)
+        )
         if not isinstance(outcome, Done):
             raise RuntimeError(f"An account could not be opened: {outcome}")
         account = outcome.account

@@ -29,7 +29,7 @@ from app.websocket import SUBPROTOCOL
 
 LANDED = """subscription($account: ID!, $since: String) {
   usageEntryLanded(account: $account, since: $since) {
-    edge { cursor node { ... on LedgerEntry { seq recordedAt } } } } }"""
+    edge { cursor node { ... on LedgerEntry { seq recordedAt metadata } } } } }"""
 FROM_THE_START = "c2VxOjA="
 PING_SECONDS = 4.0
 SILENCE_SECONDS_MAX = 15.0
@@ -42,7 +42,8 @@ class Tally:
     """What all subscribers of the process have seen since it was last told."""
 
     delivered: int = 0
-    late_seconds: float = 0.0
+    late: dict[int, float] = field(default_factory=dict[int, float])
+    """By the tenth of a second in which lines were recorded, how late the latest of them came."""
     drops: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -67,8 +68,8 @@ class Subscriber:
                     self._take(body)
                 self.tally.drops["completed"] += 1
             except ConnectionClosed as closed:
-                code = closed.rcvd.code if closed.rcvd else 1006
-                self.tally.drops[f"closed {code}"] += 1
+                told = f"{closed.rcvd.code} {closed.rcvd.reason}" if closed.rcvd else "1006"
+                self.tally.drops[f"closed {told}".strip()] += 1
             except DROPPED as error:
                 self.tally.drops[type(error).__name__] += 1
             await asyncio.sleep(random.uniform(0.05, 0.4))  # noqa: S311
@@ -78,11 +79,12 @@ class Subscriber:
             self.tally.drops[body["errors"][0]["extensions"]["code"]] += 1
             return
         edge = body["data"]["usageEntryLanded"]["edge"]
-        late = time.time() - datetime.fromisoformat(edge["node"]["recordedAt"]).timestamp()
+        recorded = datetime.fromisoformat(edge["node"]["recordedAt"]).timestamp()
         self.received.append(edge["node"]["seq"])
         self.cursor = edge["cursor"]
         self.tally.delivered += 1
-        self.tally.late_seconds = max(self.tally.late_seconds, late)
+        moment, late = int(recorded * 10), time.time() - recorded
+        self.tally.late[moment] = max(self.tally.late.get(moment, 0.0), late)
 
     def _request(self) -> dict[str, Any]:
         variables = {"account": self.account, "since": self.cursor}
@@ -170,11 +172,11 @@ async def _tell(tally: Tally) -> None:
         _say(
             {
                 "delivered": tally.delivered,
-                "late_seconds": tally.late_seconds,
+                "late": tally.late,
                 "drops": dict(tally.drops),
             }
         )
-        tally.delivered, tally.late_seconds, tally.drops = 0, 0.0, Counter()
+        tally.delivered, tally.late, tally.drops = 0, {}, Counter()
 
 
 def _say(value: object) -> None:
