@@ -42,6 +42,11 @@ class Doorway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if problem := _problem(scope):
+            body = orjson.dumps(errors.error_body(problem, errors.BAD_USER_INPUT))
+            refusal = Response(body, 400, {"Connection": "close"}, "application/json")
+            await refusal(scope, receive, send)
+            return
         began, door = time.monotonic(), _door(scope["path"])
         request_id = scope["request_id"] = secrets.token_hex(8)
         begun = False
@@ -66,6 +71,16 @@ class Doorway:
             body = orjson.dumps(errors.internal_error(request_id))
             answer = Response(body, 500, media_type="application/json")
             await answer(scope, receive, send_through)
+
+
+def _problem(scope: Scope) -> str | None:
+    """What makes it doubtful where this request ends, so that nothing after it can be trusted."""
+    if scope["http_version"] not in ("1.1", "1.0"):
+        return "Speak HTTP/1.1."
+    names = [name for name, _ in scope["headers"]]
+    if b"transfer-encoding" in names and b"content-length" in names:
+        return "A body has a length or comes in chunks, not both."
+    return None
 
 
 def _door(path: str) -> str:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from app.asgi import create_app
 from app.connection import WebSocketProtocol
+from app.patience import HttpProtocol
 from app.process import Process, running
 from app.settings import Settings
 
@@ -103,6 +104,7 @@ def make_server(
         access_log=False,
         server_header=False,
         backlog=BACKLOG,
+        http=HttpProtocol,
         h11_max_incomplete_event_size=HEADER_BYTES_MAX,
         ws=WebSocketProtocol,
         ws_max_size=WEBSOCKET_BYTES_MAX,

@@ -1,0 +1,167 @@
+"""Clients that ask slowly, read slowly, or are there no more: the server loses its patience.
+
+These run side by side, since all of them take as long as it is patient.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from app.abuse.cases import JSON, Attempt, Case
+from app.abuse.stage import LINES_OF_LONG, METADATA_OF_LONG, Stage
+from app.abuse.wire import Line, connected, request, socket_to
+
+AT_ONCE = 100
+DRIP_SECONDS = 1.0
+UNREAD_SECONDS = 25.0
+SMALL_BYTES = 4_096
+REST_SECONDS = 30.0
+LONG_BYTES = LINES_OF_LONG * len(METADATA_OF_LONG["padding"])
+PAGE = (
+    b'{"query": "{ viewer { account { usage(first: 100) { nodes { ... on LedgerEntry '
+    b'{ id metadata } } } } } }"}'
+)
+LANDED = """subscription ($id: ID!) { usageEntryLanded(account: $id, since: "c2VxOjA=") {
+  edge { node { ... on LedgerEntry { seq metadata } } } } }"""
+
+One = Callable[[Stage, int], Coroutine[Any, Any, str]]
+
+
+def _at_once(one: One) -> Attempt:
+    async def attempt(stage: Stage) -> str:
+        answers = Counter(await asyncio.gather(*(one(stage, n) for n in range(AT_ONCE))))
+        return ", ".join(f"{count} {answer}" for answer, count in sorted(answers.items()))
+
+    return attempt
+
+
+async def _dripped(line: Line, letters: bytes) -> None:
+    for letter in letters:
+        await line.send(bytes([letter]))
+        await asyncio.sleep(DRIP_SECONDS)
+
+
+async def _ended(line: Line) -> str:
+    return "ended" if await line.is_ended() else "held"
+
+
+async def _silent(stage: Stage, number: int) -> str:
+    async with connected(stage.server.port) as line:
+        await line.send(b"GET" if number % 2 else b"")
+        return await _ended(line)
+
+
+async def _slow_head(stage: Stage, number: int) -> str:
+    async with connected(stage.server.port) as line:
+        await line.send(b"POST /graphql HTTP/1.1\r\nHost: a\r\n")
+        dripping = asyncio.create_task(_dripped(line, b"X-A: b\r\n" * 10))
+        try:
+            return await _ended(line)
+        finally:
+            dripping.cancel()
+
+
+async def _slow_body(stage: Stage, number: int) -> str:
+    headers = {**JSON, "Authorization": f"Bearer {stage.token()}", "Content-Length": "1000"}
+    async with connected(stage.server.port) as line:
+        await line.send(request("POST", "/graphql", headers))
+        dripping = asyncio.create_task(_dripped(line, b" " * 60))
+        try:
+            return await line.told()
+        finally:
+            dripping.cancel()
+
+
+async def _half_open(stage: Stage, number: int) -> str:
+    """A socket whose other end is gone: nobody answers the server's pings."""
+    async with socket_to(stage.server.port) as socket:
+        await socket.introduce(stage.token())
+        return await socket.closes()
+
+
+async def _unread(line: Line, whole: int) -> str:
+    """Whether the server lets go of who has read nothing of so many bytes."""
+    await asyncio.sleep(UNREAD_SECONDS)
+    count = 0
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(REST_SECONDS):
+            while data := await line.reader.read(65_536):
+                count += len(data)
+                if count >= whole:
+                    return "served"
+            return "let go"
+    return "let go" if line.reader.at_eof() or line.reader.exception() else "held"
+
+
+async def _unread_pages(stage: Stage, number: int) -> str:
+    headers = {**JSON, "Authorization": f"Bearer {stage.token('long')}"}
+    async with connected(stage.server.port, receive_bytes=SMALL_BYTES) as line:
+        asking = asyncio.create_task(line.send(request("POST", "/graphql", headers, PAGE) * 50))
+        try:
+            return await _unread(line, 50 * 100 * len(METADATA_OF_LONG["padding"]))
+        finally:
+            asking.cancel()
+
+
+def _unread_response(target: str, headers: dict[str, str], body: bytes = b"") -> One:
+    async def one(stage: Stage, number: int) -> str:
+        given = {**headers, "Authorization": f"Bearer {stage.token('long')}"}
+        there = stage.accounts["long"]
+        data = request("POST" if body else "GET", target.replace("$", there), given,
+                       body.replace(b"$id_", there.encode()))  # fmt: skip
+        async with connected(stage.server.port, receive_bytes=SMALL_BYTES) as line:
+            await line.send(data)
+            return await _unread(line, LONG_BYTES)
+
+    return one
+
+
+async def _unread_socket(stage: Stage, number: int) -> str:
+    async with socket_to(stage.server.port, receive_bytes=SMALL_BYTES) as socket:
+        await socket.introduce(stage.token("long"))
+        payload = {"query": LANDED, "variables": {"id": stage.accounts["long"]}}
+        await socket.say({"id": "1", "type": "subscribe", "payload": payload})
+        return await _unread(socket, LONG_BYTES)
+
+
+def _few(one: One, number: int = 5) -> Attempt:
+    async def attempt(stage: Stage) -> str:
+        return ", ".join(sorted(set(await asyncio.gather(*(one(stage, n) for n in range(number))))))
+
+    return attempt
+
+
+STREAM = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+ASKED = json.dumps({"query": LANDED, "variables": {"id": "$id_"}}).encode()
+
+CASES = [
+    Case(f"{AT_ONCE} connections that ask nothing", f"{AT_ONCE} ended", _at_once(_silent)),
+    Case(f"{AT_ONCE} heads, letter by letter", f"{AT_ONCE} ended", _at_once(_slow_head)),
+    Case(
+        f"{AT_ONCE} bodies, letter by letter",
+        f"{AT_ONCE} 408 BAD_USER_INPUT",
+        _at_once(_slow_body),
+    ),
+    Case(
+        f"{AT_ONCE} sockets whose other end is gone",
+        f"{AT_ONCE} closed 1013",
+        _at_once(_half_open),
+    ),
+    Case("pages that nobody reads", "let go", _few(_unread_pages)),
+    Case(
+        "exports that nobody reads",
+        "let go",
+        _few(_unread_response("/export.csv?account=$", {})),
+    ),
+    Case(
+        "streams that nobody reads",
+        "let go",
+        _few(_unread_response("/graphql", STREAM, ASKED)),
+    ),
+    Case("sockets that nobody reads", "let go", _few(_unread_socket)),
+]

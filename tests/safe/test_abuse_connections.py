@@ -1,0 +1,158 @@
+"""A connection is held as long as its client asks, finishes and reads, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from app.abuse.cases import JSON
+from app.abuse.wire import Headers, Line, connected, request, socket_to
+from app.patience import HttpProtocol
+from tests.api.support import Api, Caller, issuer_keys, served
+
+ASKED = b'{"query": "{ viewer { kind } }"}'
+SHORT_SECONDS = 0.4
+
+
+@pytest.fixture
+async def api(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Api]:
+    """A server of little patience."""
+    for name in ("seconds_to_ask", "seconds_to_finish", "seconds_to_listen"):
+        monkeypatch.setattr(HttpProtocol, name, SHORT_SECONDS)
+    async with served(database_url, tmp_path) as api:
+        yield api
+
+
+def port_of(api: Api) -> int:
+    port = urlsplit(api.url).port
+    assert port is not None
+    return port
+
+
+def credential() -> Headers:
+    return {**JSON, "Authorization": f"Bearer {issuer_keys().token('acme')}"}
+
+
+@pytest.mark.parametrize("begin", [b"", b"POST /gra", b"POST /graphql HTTP/1.1\r\nHost: a\r\nX:"])
+async def test_a_connection_on_which_nothing_is_asked_is_ended(api: Api, begin: bytes) -> None:
+    async with connected(port_of(api)) as line:
+        began = time.monotonic()
+        await line.send(begin)
+        assert await line.is_ended()
+        assert SHORT_SECONDS * 0.9 < time.monotonic() - began < SHORT_SECONDS + 2
+
+
+@pytest.mark.parametrize("first", [b"", request("GET", "/healthz", {})])
+async def test_a_head_that_arrives_letter_by_letter_is_not_waited_for(
+    api: Api, first: bytes
+) -> None:
+    async with connected(port_of(api)) as line:
+        await line.send(first)
+        assert not first or await line.told() == "200"
+
+        async def drip() -> None:
+            for letter in b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Y: " + b"z" * 200:
+                await line.send(bytes([letter]))
+                await asyncio.sleep(0.05)
+
+        dripping, began = asyncio.create_task(drip()), time.monotonic()
+        assert await line.is_ended()
+        assert time.monotonic() - began < SHORT_SECONDS + 2
+        dripping.cancel()
+
+
+async def test_a_body_that_goes_on_after_its_answer_is_cut_off(api: Api) -> None:
+    async with connected(port_of(api)) as line:
+        headers = {**credential(), "Content-Length": "900000000"}
+        await line.send(request("POST", "/graphql", headers, ASKED))
+        assert await line.told() == "413 BAD_USER_INPUT"
+
+        async def endless() -> None:
+            while True:
+                await line.send(b"a" * 100)
+                await asyncio.sleep(0.02)
+
+        going_on = asyncio.create_task(endless())
+        assert await line.is_ended()
+        going_on.cancel()
+
+
+async def test_a_client_that_reads_nothing_is_let_go(api: Api, service: Caller) -> None:
+    account = await service.opened("acme", granted=1)
+    inputs = [
+        {
+            "account": account,
+            "idempotencyKey": f"line-{n}",
+            "amount": 1,
+            "metadata": {"padding": "x" * 4_000},
+            "reasonCode": "GRANT_PROMO",
+        }
+        for n in range(100)
+    ]
+    await asyncio.gather(*(service.do("grantCredits", **given) for given in inputs))
+    target = f"/export.csv?account={account}"
+    one = len((await service.http.get(target)).content)
+    async with connected(port_of(api), receive_bytes=4_096) as line:
+        await line.send(request("GET", target, credential()) * 40)
+        await asyncio.sleep(SHORT_SECONDS * 6)
+        # What the system had taken from the server is still there to read; the rest is not.
+        assert 0 < await rest_of(line) < 40 * one
+
+
+async def rest_of(line: Line) -> int:
+    """How many bytes arrive until the server ends the connection."""
+    count = 0
+    async with asyncio.timeout(20):
+        with suppress(OSError):
+            while data := await line.reader.read(65_536):
+                count += len(data)
+    return count
+
+
+async def test_what_could_be_taken_for_two_requests_is_refused_and_the_connection_ended(
+    api: Api,
+) -> None:
+    chunks = b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    headers = {"Content-Length": str(len(chunks)), "Transfer-Encoding": "chunked"}
+    async with connected(port_of(api)) as line:
+        await line.send(request("POST", "/graphql", {**credential(), **headers}, chunks))
+        assert await line.told() == "400 BAD_USER_INPUT"
+        assert await line.told() == "closed"
+
+
+@pytest.mark.parametrize("version", ["2.0", "9.9"])
+async def test_another_http_is_not_guessed_at(api: Api, version: str) -> None:
+    async with connected(port_of(api)) as line:
+        await line.send(f"GET /healthz HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+        assert (await line.told())[:3] == "400"
+        assert await line.told() == "closed"
+
+
+async def test_a_socket_is_not_hurried(api: Api, service: Caller) -> None:
+    await service.opened("acme")
+    async with socket_to(port_of(api)) as socket:
+        assert await socket.introduce(issuer_keys().token("acme")) == "connection_ack"
+        await asyncio.sleep(SHORT_SECONDS * 4)
+        await socket.say({"type": "ping"})
+        assert await socket.hear_word() == "pong"
+
+
+async def test_who_waits_for_what_is_to_come_is_not_hurried(api: Api, service: Caller) -> None:
+    account = await service.opened("acme", granted=1)
+    text = "subscription ($id: ID!) { usageEntryLanded(account: $id) { account { balance } } }"
+    headers = {"Accept": "text/event-stream", "Authorization": credential()["Authorization"]}
+    body = {"query": text, "variables": {"id": account}}
+    async with service.http.stream("POST", "/graphql", json=body, headers=headers) as stream:
+        await asyncio.sleep(SHORT_SECONDS * 4)
+        await service.do("grantCredits", account=account, amount=5, reasonCode="GRANT_PROMO")
+        landed = (line async for line in stream.aiter_lines() if '"balance":6' in line)
+        async with asyncio.timeout(5):
+            assert await anext(landed)
