@@ -100,11 +100,13 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         metrics = Metrics()
         writer = Writer(db, catalogue, on_committed=bell.committed, on_batch=metrics.booked)
         stack.push_async_callback(writer.close)
+        customers_writer = Writer(fence.around(None), catalogue)
+        stack.push_async_callback(customers_writer.close)
         identity = Identity(db, rules)
         stack.push_async_callback(identity.close)
         process = Process(
             settings,
-            Services(db, fence, catalogue, writer, bell),
+            Services(db, fence, catalogue, writer, customers_writer, bell),
             identity,
             build_schema(introspection=settings.introspection),
             Rates(settings.customer_requests_per_second, settings.service_requests_per_second),

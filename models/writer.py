@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import asyncpg
 import structlog
 
-from models.database import CONNECTION_LOST, Database
+from models.database import CONNECTION_LOST, Reads
 from models.intents import FinishJob, Intent
 from models.outcomes import InvalidInput, Outcome, OutcomeUnknown, UnknownReason
 from models.reasons import Catalogue
@@ -38,12 +38,13 @@ class Writer:
     """Books intents against one database.
 
     `on_committed` hears the ids of the accounts that got a line, after each commit: a bell that
-    does not live in the database is rung there. `on_batch` hears the size of each call.
+    does not live in the database is rung there. `on_batch` hears the size of each call. Whether
+    anything may be booked at all is up to the role that `db` acts in.
     """
 
     def __init__(
         self,
-        db: Database,
+        db: Reads,
         catalogue: Catalogue,
         on_committed: Callable[[list[int]], None] | None = None,
         on_batch: Callable[[int], None] | None = None,
@@ -160,8 +161,7 @@ class Writer:
         encoded = [encode(intent) for intent in intents]
         if self._on_batch:
             self._on_batch(len(encoded))
-        async with self._db.pool.acquire() as connection:
-            return await connection.fetch(_BOOK, encoded)
+        return await self._db.fetch(_BOOK, encoded)
 
     async def _answer(self, batch: list[_Waiting], rows: list[asyncpg.Record]) -> None:
         moved: set[int] = set()

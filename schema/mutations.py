@@ -9,7 +9,7 @@ from models.writer import Writer
 from resolvers import writing
 from resolvers.access import Viewer
 from schema import results
-from schema.context import Info
+from schema.context import Info, writer_of
 from schema.described import argument, mutation, output
 from schema.inputs import (
     AdjustBalanceInput,
@@ -143,4 +143,5 @@ class Mutation:
 
 
 def _who(info: Info) -> tuple[Viewer, Writer]:
-    return info.context.viewer, info.context.services.writer
+    context = info.context
+    return context.viewer, writer_of(context.viewer, context.services)

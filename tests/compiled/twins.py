@@ -119,7 +119,7 @@ async def twin(database_url: str) -> AsyncGenerator[Twin]:
         bell = Bell.over(db, "memory://")
         await bell.start()
         stack.push_async_callback(bell.close)
-        ledger = Twin(Services(db, fence, catalogue, writer, bell))
+        ledger = Twin(Services(db, fence, catalogue, writer, writer, bell))
         await ledger.live()
         yield ledger
 
