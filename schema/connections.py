@@ -7,9 +7,10 @@ from typing import Annotated, Self
 import strawberry
 
 from models import feed, records
+from resolvers.related import Related
 from schema import ids
-from schema.described import argument, output
-from schema.types.entries import UsageEntry, entry_of
+from schema.described import argument, field, output
+from schema.types.entries import ALONE, UsageEntry, entry_of
 from schema.types.jobs import Job
 
 First = Annotated[
@@ -53,12 +54,12 @@ class PageInfo:
     )
 
     @classmethod
-    def of(cls, cursors: list[str], *, older: bool, newer: bool) -> Self:
+    def of(cls, seqs: list[int], *, older: bool, newer: bool) -> Self:
         return cls(
             has_next_page=older,
             has_previous_page=newer,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
+            start_cursor=ids.cursor(seqs[0]) if seqs else None,
+            end_cursor=ids.cursor(seqs[-1]) if seqs else None,
         )
 
 
@@ -66,15 +67,20 @@ class PageInfo:
 class UsageEdge:
     """A line and its place in the feed."""
 
-    cursor: str = strawberry.field(
-        description="Stands for the line's seq: opaque, never stale, good for usage, the "
-        "subscriptions and any filter."
-    )
-    node: UsageEntry = strawberry.field(description="The line.")
+    record: strawberry.Private[records.Entry]
+    known: strawberry.Private[Related] = ALONE
 
-    @classmethod
-    def of(cls, record: records.Entry) -> Self:
-        return cls(cursor=ids.cursor(record.seq), node=entry_of(record))
+    @field
+    def cursor(self) -> str:
+        """Stands for the line's seq: opaque, never stale, good for usage, the subscriptions and any
+        filter.
+        """
+        return ids.cursor(self.record.seq)
+
+    @field
+    def node(self) -> UsageEntry:
+        """The line."""
+        return entry_of(self.record, self.known)
 
 
 @output
@@ -85,23 +91,27 @@ class UsageConnection:
     any filter alike.
     """
 
-    edges: list[UsageEdge] = strawberry.field(
-        description="The page's lines with their cursors. At most 100."
-    )
-    nodes: list[UsageEntry] = strawberry.field(description="The page's lines. At most 100.")
-    page_info: PageInfo = strawberry.field(
-        description="Whether there is more, and where it goes on."
-    )
+    page: strawberry.Private[feed.Page]
+    known: strawberry.Private[Related]
 
-    @classmethod
-    def of(cls, page: feed.Page) -> Self:
-        edges = [UsageEdge.of(record) for record in page.entries]
-        return cls(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=PageInfo.of(
-                [edge.cursor for edge in edges], older=page.has_older, newer=page.has_newer
-            ),
+    @field
+    def edges(self) -> list[UsageEdge]:
+        """The page's lines with their cursors. At most 100."""
+        known = self.known
+        return [UsageEdge(record=record, known=known) for record in self.page.entries]
+
+    @field
+    def nodes(self) -> list[UsageEntry]:
+        """The page's lines. At most 100."""
+        known = self.known
+        return [entry_of(record, known) for record in self.page.entries]
+
+    @field
+    def page_info(self) -> PageInfo:
+        """Whether there is more, and where it goes on."""
+        page = self.page
+        return PageInfo.of(
+            [entry.seq for entry in page.entries], older=page.has_older, newer=page.has_newer
         )
 
 
@@ -131,5 +141,5 @@ class JobConnection:
         return cls(
             edges=edges,
             nodes=[edge.node for edge in edges],
-            page_info=PageInfo.of([edge.cursor for edge in edges], older=older, newer=newer),
+            page_info=PageInfo.of([job.charge_seq for job in jobs], older=older, newer=newer),
         )

@@ -70,7 +70,7 @@ class _Rendering:
 
     async def of(self, event: UsageLanded, context: Context) -> Event:
         """The event's payload, by whoever comes first."""
-        line = event.edge.node.record
+        line = event.edge.record
         key = (context.viewer.account_id, line.account_id, line.seq)
         known = self._rendered.get(key)
         if known is not None:

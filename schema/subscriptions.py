@@ -91,4 +91,4 @@ async def _shown(
     async with aclosing(lines):
         async for line in lines:
             as_of = replace(account, balance=line.balance_after, last_seq=line.seq)
-            yield UsageLanded(edge=UsageEdge.of(line), account=Account(record=as_of))
+            yield UsageLanded(edge=UsageEdge(record=line), account=Account(record=as_of))

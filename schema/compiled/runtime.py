@@ -42,7 +42,7 @@ class Site:
 
 
 class LazyInfo:
-    """Stands for a GraphQLResolveInfo that is made once something but the context is asked."""
+    """Stands for a GraphQLResolveInfo, which is made once more is asked of it than what is here."""
 
     __slots__ = ("_path", "_real", "_run", "_site", "context")
 
@@ -52,6 +52,14 @@ class LazyInfo:
         self._path = path
         self._real: Any = None
         self.context = run.context_value
+
+    @property
+    def field_nodes(self) -> list[FieldNode]:
+        return self._site.nodes
+
+    @property
+    def fragments(self) -> Any:
+        return self._run.fragment_definitions
 
     def __getattr__(self, name: str) -> Any:
         if self._real is None:

@@ -10,6 +10,7 @@ import strawberry
 from models import feed, records
 from models.rows import Ref
 from resolvers import statements, usage
+from resolvers.related import Asked, related
 from resolvers.usage import Window
 from schema import ids
 from schema.connections import After, Before, First, JobConnection, Last, UsageConnection
@@ -17,6 +18,7 @@ from schema.context import Info
 from schema.described import argument, field, given, optional, output
 from schema.enums import EntryKind, JobStatus
 from schema.inputs import or_none
+from schema.lookahead import asked_below
 from schema.scalars import Credits
 from schema.types.entries import UsageEntry, entry_of
 from schema.types.jobs import Job
@@ -80,6 +82,9 @@ def _the_one(seqs: list[int]) -> int | None:
     return None if not seqs else seqs[0] if len(set(seqs)) == 1 else NO_SEQ
 
 
+_OF_ENTRIES = frozenset({"charge", "corrects"})
+_OF_REFUNDS = frozenset({"refunds", "refunded", "net"})
+
 Filter = Annotated[UsageFilter | None, argument("Which lines to show. Absent: all.")]
 
 
@@ -95,10 +100,14 @@ async def usage_page(
 ) -> UsageConnection:
     window = Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before))
     chosen = feed.Filter() if filter is None else filter.to_model(account_id)
-    context = info.context
-    return UsageConnection.of(
-        await usage.page(context.db, context.viewer, account_id, window, chosen, within)
+    context, names = info.context, asked_below(info)
+    page = await usage.page(context.db, context.viewer, account_id, window, chosen, within)
+    asked = Asked(
+        entries=not names.isdisjoint(_OF_ENTRIES),
+        refunds=not names.isdisjoint(_OF_REFUNDS),
+        jobs="job" in names,
     )
+    return UsageConnection(page=page, known=await related(context.db, page.entries, asked))
 
 
 @output

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import strawberry
 
 from models import records
+from models.rows import Ref
+from resolvers.related import Related
 from schema import ids
 from schema.context import Info
 from schema.described import field, interface, output
@@ -20,12 +23,18 @@ if TYPE_CHECKING:
     from schema.types.account import Account
     from schema.types.jobs import Job
 
+T = TypeVar("T")
+R = TypeVar("R")
+ALONE = Related()
+
 
 @interface
 class LedgerEntry(Node):
     """One immutable line of an account's ledger. Same nullability in every member."""
 
     record: strawberry.Private[records.Entry]
+    known: strawberry.Private[Related] = ALONE
+    """What was read together with the line: what is not here is loaded when asked for."""
 
     @field
     def id(self) -> strawberry.ID:
@@ -79,17 +88,17 @@ class LedgerEntry(Node):
         return self.record.campaign
 
     @field
-    async def job(self, info: Info) -> Annotated[Job, strawberry.lazy("schema.types.jobs")] | None:
+    def job(self, info: Info) -> Annotated[Job, strawberry.lazy("schema.types.jobs")] | None:
         """The job that the line paid for or gave back. Null where there was none."""
         from schema.types.jobs import Job
 
+        def shown(record: records.Job | None) -> Job:
+            return Job(record=present(record))
+
         if self.record.job_seq is None:
             return None
-        return Job(
-            record=present(
-                await info.context.loaders.jobs.load((self.record.account_id, self.record.job_seq))
-            )
-        )
+        ref = (self.record.account_id, self.record.job_seq)
+        return made_of(self.known.jobs, ref, info.context.loaders.jobs.load, shown)
 
     @field
     def occurred_at(self) -> datetime:
@@ -114,21 +123,26 @@ class Charge(LedgerEntry):
     """Credits taken for work. Its amount is negative."""
 
     @field
-    async def refunds(
+    def refunds(
         self, info: Info
     ) -> list[Annotated[Refund, strawberry.lazy("schema.types.entries")]]:
         """What was given back for this charge, oldest first. In all never more than the charge."""
-        return [Refund(record=refund) for refund in await refunds_of(info, self.record)]
+        return self._of_refunds(info, lambda refunds: [Refund(record=each) for each in refunds])
 
     @field
-    async def refunded(self, info: Info) -> Credits:
+    def refunded(self, info: Info) -> Credits:
         """The sum of its refunds so far, in credits. ≥ 0, at most the charge."""
-        return Credits(sum(refund.amount for refund in await refunds_of(info, self.record)))
+        return self._of_refunds(info, lambda refunds: Credits(_sum(refunds)))
 
     @field
-    async def net(self, info: Info) -> Credits:
+    def net(self, info: Info) -> Credits:
         """amount + refunded, in credits. ≤ 0."""
-        return Credits(await net_of(info, self.record))
+        return self._of_refunds(info, lambda refunds: Credits(self.record.amount + _sum(refunds)))
+
+    def _of_refunds(self, info: Info, make: Callable[[list[records.Entry]], T]) -> T:
+        ref = (self.record.account_id, self.record.seq)
+        load = info.context.loaders.refunds.load
+        return made_of(self.known.refunds, ref, load, lambda refunds: make(refunds or []))
 
 
 @output
@@ -136,10 +150,13 @@ class Refund(LedgerEntry):
     """Credits given back for one charge, wholly or in part. Its amount is positive."""
 
     @field
-    async def charge(self, info: Info) -> Charge:
+    def charge(self, info: Info) -> Charge:
         """The charge it gives back, of the same account."""
         ref = (self.record.account_id, present(self.record.charge_seq))
-        return Charge(record=present(await info.context.loaders.entries.load(ref)))
+        load = info.context.loaders.entries.load
+        return made_of(
+            self.known.entries, ref, load, lambda e: Charge(record=present(e), known=self.known)
+        )
 
     @field
     def automatic(self) -> bool:
@@ -174,7 +191,7 @@ class Adjustment(LedgerEntry):
         return present(self.record.note)
 
     @field
-    async def corrects(
+    def corrects(
         self, info: Info
     ) -> Annotated[UsageEntry, strawberry.lazy("schema.types.entries")] | None:
         """The line of the same account that it corrects. Null where it corrects none in
@@ -183,7 +200,8 @@ class Adjustment(LedgerEntry):
         if self.record.corrects_seq is None:
             return None
         ref = (self.record.account_id, self.record.corrects_seq)
-        return entry_of(present(await info.context.loaders.entries.load(ref)))
+        load = info.context.loaders.entries.load
+        return made_of(self.known.entries, ref, load, lambda e: entry_of(present(e), self.known))
 
 
 UsageEntry = Annotated[
@@ -201,9 +219,30 @@ _TYPES: dict[EntryKind, type[Charge] | type[Refund] | type[Grant] | type[Adjustm
 }
 
 
-def entry_of(record: records.Entry) -> Charge | Refund | Grant | Adjustment:
+def entry_of(record: records.Entry, known: Related = ALONE) -> Charge | Refund | Grant | Adjustment:
     """The member of the union that shows this line."""
-    return _TYPES[record.kind](record=record)
+    return _TYPES[record.kind](record=record, known=known)
+
+
+def made_of(
+    known: dict[Ref, T] | None,
+    ref: Ref,
+    load: Callable[[Ref], Awaitable[T | None]],
+    make: Callable[[T | None], R],
+) -> R:
+    """What is made of the thing that `ref` names: at once where it is known, else awaitable."""
+    if known is not None:
+        return make(known.get(ref))
+
+    async def loaded() -> R:
+        return make(await load(ref))
+
+    later: Any = loaded()
+    return later
+
+
+def _sum(refunds: list[records.Entry]) -> int:
+    return sum(refund.amount for refund in refunds)
 
 
 async def refunds_of(info: Info, charge: records.Entry) -> list[records.Entry]:
@@ -211,4 +250,4 @@ async def refunds_of(info: Info, charge: records.Entry) -> list[records.Entry]:
 
 
 async def net_of(info: Info, charge: records.Entry) -> int:
-    return charge.amount + sum(refund.amount for refund in await refunds_of(info, charge))
+    return charge.amount + _sum(await refunds_of(info, charge))

@@ -1,0 +1,49 @@
+"""What belongs to the lines of a page: one query per kind for all of them, read with the page.
+
+Owns what is read for which question. Owns no access: whoever has the lines may see what belongs to
+them, for it is of the same account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models import feed, jobs
+from models.database import Reads
+from models.records import Entry, EntryKind, Job
+from models.rows import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which of it is wanted: the lines that lines name, the refunds of charges, the jobs."""
+
+    entries: bool
+    refunds: bool
+    jobs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Lines, the refunds of charges, and jobs, by their refs. None: not read."""
+
+    entries: dict[Ref, Entry] | None = None
+    refunds: dict[Ref, list[Entry]] | None = None
+    jobs: dict[Ref, Job] | None = None
+
+
+async def related(db: Reads, lines: Sequence[Entry], asked: Asked) -> Related:
+    """What belongs to these lines, and the refunds of the charges that they name as well."""
+    entries = {(line.account_id, line.seq): line for line in lines}
+    if asked.entries:
+        named = [(line.account_id, line.charge_seq or line.corrects_seq) for line in lines]
+        missing = {(account, seq) for account, seq in named if seq} - entries.keys()
+        entries |= await feed.entries(db, list(missing)) if missing else {}
+    charges = [ref for ref, line in entries.items() if line.kind is EntryKind.CHARGE]
+    jobs_wanted = {(line.account_id, line.job_seq) for line in lines if line.job_seq}
+    return Related(
+        entries if asked.entries else None,
+        await feed.refunds_of(db, charges) if asked.refunds else None,
+        await jobs.by_charges(db, list(jobs_wanted)) if asked.jobs and jobs_wanted else None,
+    )
