@@ -15,10 +15,14 @@ from typing import Any, cast
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.protocol import State
 
 TRY_AGAIN_LATER = 1013
 INVALID_DATA = 1007
+TOO_BIG = 1009
+PARTS_MAX = 1_000
+"""Frames of one message: empty ones would go on for ever, whatever the bytes of a message."""
 
 _TEXT = 0x81
 _MEDIUM = struct.Struct("!BBH")
@@ -80,6 +84,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         self.pong_timer = None
         self._give_up("No answer to a ping")
+
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) >= PARTS_MAX:
+            self.conn.send_close(TOO_BIG, f"A message has at most {PARTS_MAX} frames")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):

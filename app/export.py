@@ -55,7 +55,8 @@ _PARAMETERS = frozenset(
         "timeZone",
     }
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet may begin a formula with; some take the wide signs for the narrow ones."""
 
 Row = dict[str, Any]
 
