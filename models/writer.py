@@ -1,8 +1,8 @@
 """The writer: the only way a line is made.
 
-Owns the queue of intents and the one call of the database's `book`. Intents that arrive while a
-call is under way form the next one, so many writers share a commit and one alone never waits. The
-decisions are the database's.
+Owns the queue of intents and the one call of the database's `book`. Intents that arrive while calls
+are under way form the next one, so many writers share a commit and one alone never waits. No two
+calls at a time are about one account. The decisions are the database's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from models.refund_rule import default_code, rule
 from models.wire import decode, encode
 
 BATCH_MAX = 1_000
+CALLS_MAX = 2
+"""Calls under way at a time: while the database commits one, the next is put together."""
 _BOOK = "select * from book($1::intent[])"
 
 log = structlog.get_logger(__name__)
@@ -54,8 +56,9 @@ class Writer:
         self._on_committed = on_committed
         self._on_batch = on_batch
         self._queue: list[_Waiting] = []
-        self._arrived = asyncio.Event()
-        self._worker: asyncio.Task[None] | None = None
+        self._woken = False
+        self._calls: set[asyncio.Task[None]] = set()
+        self._busy: set[int] = set()
         self._closing = False
 
     async def book(self, intent: Intent) -> Outcome:
@@ -63,36 +66,23 @@ class Writer:
 
         Guarantees: a refusal moved nothing. A retry with the same key and input is the same answer.
         """
-        (outcome,) = await self.book_many([intent])
-        return outcome
+        prepared = await self._prepare(intent)
+        return await self._queued(prepared) if isinstance(prepared, Intent) else prepared
 
     async def book_many(self, intents: Sequence[Intent]) -> list[Outcome]:
         """Book intents in order, each on its own: one refused does not spoil its neighbours."""
         prepared = [await self._prepare(intent) for intent in intents]
-        waiting: list[_Waiting] = []
-        answers: list[asyncio.Future[Outcome]] = []
-        for one in prepared:
-            answer = asyncio.get_running_loop().create_future()
-            answers.append(answer)
-            if isinstance(one, Intent):
-                waiting.append(_Waiting(one, answer))
-            else:
-                answer.set_result(one)
-        if waiting:
-            if self._closing:
-                raise RuntimeError("the writer is closed")
-            self._queue.extend(waiting)
-            self._arrived.set()
-            if self._worker is None or self._worker.done():
-                self._worker = asyncio.create_task(self._work(), name="writer")
-        return [await answer for answer in answers]
+        answers = [self._queued(one) if isinstance(one, Intent) else one for one in prepared]
+        return [
+            await answer if isinstance(answer, asyncio.Future) else answer for answer in answers
+        ]
 
     async def close(self) -> None:
         """Book what has arrived, then stop."""
         self._closing = True
-        self._arrived.set()
-        if self._worker:
-            await self._worker
+        while self._queue or self._calls:
+            self._send()
+            await asyncio.wait(self._calls)
 
     async def _prepare(self, intent: Intent) -> Intent | Outcome:
         problem = intent.problem()
@@ -114,22 +104,50 @@ class Writer:
             )
         return replace(intent, ruling=ruling)
 
-    async def _work(self) -> None:
-        while self._queue or not self._closing:
-            if not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            batch, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
-            try:
-                await self._commit(batch)
-            except asyncio.CancelledError:
-                _answer_unknown(self._queue)
-                raise
-            except Exception:
-                log.exception("a batch could not be booked", intents=len(batch))
-            finally:
-                _answer_unknown(batch)  # whatever went wrong: nobody waits for ever
+    def _queued(self, intent: Intent) -> asyncio.Future[Outcome]:
+        if self._closing:
+            raise RuntimeError("the writer is closed")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+        self._queue.append(_Waiting(intent, answer))
+        if not self._woken:
+            self._woken = True
+            loop.call_soon(self._send)  # whoever arrives in the same turn of the loop comes along
+        return answer
+
+    def _send(self) -> None:
+        self._woken = False
+        while len(self._calls) < CALLS_MAX and (batch := self._next_batch()):
+            accounts = {waiting.intent.account_id for waiting in batch}
+            self._busy |= accounts
+            self._calls.add(asyncio.create_task(self._work(batch, accounts), name="writer"))
+
+    def _next_batch(self) -> list[_Waiting]:
+        """The oldest intents about accounts that no call under way is about: an account's intents
+        are decided in the order of their arrival.
+        """
+        batch: list[_Waiting] = []
+        left: list[_Waiting] = []
+        for waiting in self._queue:
+            must_wait = waiting.intent.account_id in self._busy or len(batch) == BATCH_MAX
+            (left if must_wait else batch).append(waiting)
+        self._queue = left
+        return batch
+
+    async def _work(self, batch: list[_Waiting], accounts: set[int]) -> None:
+        try:
+            await self._commit(batch)
+        except asyncio.CancelledError:
+            _answer_unknown(self._queue)
+            self._queue.clear()
+            raise
+        except Exception:
+            log.exception("a batch could not be booked", intents=len(batch))
+        finally:
+            _answer_unknown(batch)  # whatever went wrong: nobody waits for ever
+            self._busy -= accounts
+            self._calls.discard(asyncio.current_task())  # pyright: ignore[reportArgumentType]
+            self._send()
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         # The database decides in array order; grouped by account it also inserts all lines at once.

@@ -35,6 +35,10 @@ class MortalWriter(Writer):
 
     calls = 1
 
+    async def book(self, intent: Intent) -> Outcome:
+        (outcome,) = await self.book_many([intent])
+        return outcome
+
     async def book_many(self, intents: Sequence[Intent]) -> list[Outcome]:
         self.calls -= 1
         if self.calls < 0:
