@@ -17,12 +17,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 class HttpProtocol(H11Protocol):
     """One connection. Guarantees: it is ended where the head of a request is not there
     `seconds_to_ask` after it was due, where what follows an answer is not read to its end in
-    `seconds_to_finish`, and where nothing is read in `seconds_to_listen`.
+    `seconds_to_finish`, and where nothing is read in `seconds_to_listen`, or soon at a shutdown.
     """
 
     seconds_to_ask = 20.0
     seconds_to_finish = 5.0
     seconds_to_listen = 20.0
+    seconds_to_listen_at_shutdown = 1.0
 
     _asking: asyncio.TimerHandle | None = None
     _listening: asyncio.TimerHandle | None = None
@@ -58,6 +59,13 @@ class HttpProtocol(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
         self._later(self.seconds_to_listen)  # what is unread keeps a closed connection open
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self.seconds_to_listen = self.seconds_to_listen_at_shutdown
+        if self._listening is not None or self.transport.is_closing():
+            _cancelled(self._listening)
+            self._listening = self._later(self.seconds_to_listen)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._asking = _cancelled(self._asking)

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import jwt
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 from websockets.asyncio.client import ClientConnection, connect
@@ -188,18 +187,9 @@ async def door(
         listening = asyncio.Event()
         server = make_server(process, listening.set)
         app = create_app(process, sockets=Sockets(process, **limits))
-        server.config = uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            ws=protocol or WebSocketProtocol,
-            ws_max_size=server.config.ws_max_size,
-            ws_per_message_deflate=False,
-            ws_ping_interval=ping_seconds,
-            ws_ping_timeout=ping_seconds,
-            timeout_graceful_shutdown=5,
-        )
+        server.config.app = app
+        server.config.ws = protocol or WebSocketProtocol
+        server.config.ws_ping_interval = server.config.ws_ping_timeout = ping_seconds
         with bound("127.0.0.1", port) as listener:
             serving = asyncio.create_task(server.serve([listener]))
             await listening.wait()

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from app.connection import WebSocketProtocol
 from app.websocket import SUBPROTOCOL
 from tests.live.door import LANDED, Door, Message, door
@@ -27,25 +29,33 @@ class Impatient(WebSocketProtocol):
 
 
 @asynccontextmanager
-async def _raw_socket(there: Door) -> AsyncGenerator[sockets.socket]:
-    """A handshaken socket that reads only what the test reads."""
-    loop = asyncio.get_running_loop()
-    port = int(there.url.rpartition(":")[2])
+async def _connected(there: Door) -> AsyncGenerator[sockets.socket]:
+    """A connection that reads only what the test reads."""
     raw = sockets.socket()
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
     raw.setblocking(False)
-    await loop.sock_connect(raw, ("127.0.0.1", port))
+    port = int(there.url.rpartition(":")[2])
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
+    try:
+        yield raw
+    finally:
+        raw.close()
+
+
+@asynccontextmanager
+async def _raw_socket(there: Door) -> AsyncGenerator[sockets.socket]:
+    """The same once it has shaken hands."""
+    loop = asyncio.get_running_loop()
+    port = int(there.url.rpartition(":")[2])
     handshake = (
         f"GET /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
     )
-    await loop.sock_sendall(raw, handshake.encode())
-    assert b"101" in await loop.sock_recv(raw, 4_096)
-    try:
+    async with _connected(there) as raw:
+        await loop.sock_sendall(raw, handshake.encode())
+        assert b"101" in await loop.sock_recv(raw, 4_096)
         yield raw
-    finally:
-        raw.close()
 
 
 async def _say(raw: sockets.socket, message: Message) -> None:
@@ -146,6 +156,28 @@ async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(
         began = time.monotonic()
         await there.stop()
         assert time.monotonic() - began < 3
+
+
+async def test_a_stop_does_not_wait_for_an_event_stream_that_nobody_reads(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with door(database_url, tmp_path) as there, _connected(there) as raw:
+        await there.grant(LINES, metadata="x" * 1_000)
+        variables = {"account": there.account, "since": FROM_THE_START}
+        query = LANDED.replace("{ seq }", "{ seq metadata }")
+        body = json.dumps({"query": query, "variables": variables})
+        request = (
+            "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Accept: text/event-stream\r\nAuthorization: Bearer {there.token}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        )
+        await asyncio.get_running_loop().sock_sendall(raw, request.encode())
+        await eventually(lambda: there.process.services.bell.followers == 1)
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        await there.stop()
+        assert time.monotonic() - began < 3
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 async def test_a_stopped_server_completes_its_event_streams(
