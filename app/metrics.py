@@ -50,6 +50,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._batches = Histogram(
             "usage_feed_writer_batch_intents",
             "Intents booked by one call of the database.",
@@ -61,8 +62,13 @@ class Metrics:
 
     def answered(self, door: str, status: int, seconds: float) -> None:
         """An answer begins."""
-        self._requests.labels(door, str(status)).inc()
-        self._seconds.labels(door).observe(seconds)
+        counted = self._counted.get((door, status))
+        if counted is None:
+            labelled = self._requests.labels(door, str(status)), self._seconds.labels(door)
+            counted = self._counted[door, status] = labelled
+        requests, timed = counted
+        requests.inc()
+        timed.observe(seconds)
 
     def booked(self, intents: int) -> None:
         """The writer sends a batch to the database."""
