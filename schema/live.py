@@ -68,15 +68,17 @@ class _Rendering:
         self._executor.context_value = None  # whoever asked first may be gone long before the last
         self._rendered: dict[_Key, asyncio.Future[str | None]] = {}
 
+    def known(self, event: UsageLanded, context: Context) -> str | None:
+        """The event's payload, where somebody has just rendered it."""
+        promised = self._rendered.get(_key(event, context))
+        return promised.result() if promised is not None and promised.done() else None
+
     async def of(self, event: UsageLanded, context: Context) -> Event:
         """The event's payload, by whoever comes first."""
-        line = event.edge.record
-        key = (context.viewer.account_id, line.account_id, line.seq)
-        known = self._rendered.get(key)
-        if known is not None:
-            payload = known.result() if known.done() else await asyncio.shield(known)
-            if payload is not None:
-                return payload
+        key = _key(event, context)
+        promised = self._rendered.get(key)
+        if promised is not None and (payload := await asyncio.shield(promised)) is not None:
+            return payload
         return await self._render(event, context, key)
 
     async def _render(self, event: UsageLanded, context: Context, key: _Key) -> Event:
@@ -147,7 +149,12 @@ async def _events(
         return
     async with aclosing(cast("AsyncGenerator[UsageLanded, None]", source)) as landed:
         async for event in landed:
-            yield await rendering.of(event, context)
+            known = rendering.known(event, context)
+            yield await rendering.of(event, context) if known is None else known
+
+
+def _key(event: UsageLanded, context: Context) -> _Key:
+    return (context.viewer.account_id, event.line.account_id, event.line.seq)
 
 
 def _is_subscription(executor: Executor[Any]) -> bool:

@@ -14,7 +14,7 @@ from resolvers import accounts
 from schema import ids
 from schema.connections import UsageEdge
 from schema.context import Info
-from schema.described import argument, output, subscription
+from schema.described import argument, field, output, subscription
 from schema.enums import EntryKind
 from schema.types.account import Account
 from subscriptions.follower import follow
@@ -36,10 +36,20 @@ Since = Annotated[
 class UsageLanded:
     """A line that has landed."""
 
-    edge: UsageEdge = strawberry.field(description="The line; its cursor is where to resume.")
-    account: Account = strawberry.field(
-        description="The account as that line left it: account.balance is edge.node.balanceAfter."
-    )
+    followed: strawberry.Private[records.Account]
+    line: strawberry.Private[records.Entry]
+
+    @field
+    def edge(self) -> UsageEdge:
+        """The line; its cursor is where to resume."""
+        return UsageEdge(record=self.line)
+
+    @field
+    def account(self) -> Account:
+        """The account as that line left it: account.balance is edge.node.balanceAfter."""
+        line = self.line
+        left = replace(self.followed, balance=line.balance_after, last_seq=line.seq)
+        return Account(record=left)
 
 
 @output
@@ -90,5 +100,4 @@ async def _shown(
 ) -> AsyncGenerator[UsageLanded, None]:
     async with aclosing(lines):
         async for line in lines:
-            as_of = replace(account, balance=line.balance_after, last_seq=line.seq)
-            yield UsageLanded(edge=UsageEdge(record=line), account=Account(record=as_of))
+            yield UsageLanded(followed=account, line=line)

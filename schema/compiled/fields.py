@@ -25,7 +25,7 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from . import proofs
 from .arguments import arguments_of
-from .proofs import Attribute, Call
+from .proofs import Attribute, Call, Event
 from .runtime import Site
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ class FieldText:
         reading = self._reading
         if isinstance(reading, Attribute):
             return f"source.{reading.name}"
+        if isinstance(reading, Event):
+            return "source"
         own = f"resolve(run, {self._site_name}, source, {self._path})"
         if reading is None:
             return own

@@ -44,6 +44,7 @@ PLAIN = frozenset(
 
 _CONVERTER = "GraphQLCoreConverter.from_"
 _BASIC = f"{_CONVERTER}resolver.<locals>._get_basic_result"
+_EVENT = f"{_CONVERTER}field.<locals>.<lambda>"
 _WRAPPED = {
     f"{_CONVERTER}resolver.<locals>._resolver",
     f"{_CONVERTER}resolver.<locals>._async_resolver",
@@ -75,7 +76,12 @@ class Call:
     is_async: bool
 
 
-def reading(schema: GraphQLSchema, definition: GraphQLField) -> Attribute | Call | None:
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The field of a subscription, whose source is its value: the event itself."""
+
+
+def reading(schema: GraphQLSchema, definition: GraphQLField) -> Attribute | Call | Event | None:
     """How a field may be read directly; None where its own resolver shall be called.
 
     A Strawberry field without extensions (permissions are extensions) and handlers of exceptions
@@ -94,6 +100,8 @@ def reading(schema: GraphQLSchema, definition: GraphQLField) -> Attribute | Call
         name = field.python_name
         plain = field.default_resolver is getattr and name.isidentifier()
         return Attribute(name) if plain and not keyword.iskeyword(name) else None
+    if wrapping == _EVENT and field.is_subscription:
+        return Event()
     resolver: Any = field.base_resolver
     if wrapping not in _WRAPPED or resolver is None or not callable(resolver.wrapped_func):
         return None

@@ -111,7 +111,7 @@ async def test_a_line_is_rendered_once_for_all_who_asked_the_same_question(
     render = getattr(live, "execute_subscription_event")  # noqa: B009 - untyped upstream
 
     def counted(executor: Any) -> Any:
-        rendered.append(executor.root_value.edge.record.seq)
+        rendered.append(executor.root_value.line.seq)
         return render(executor)
 
     monkeypatch.setattr(live, "execute_subscription_event", counted)
