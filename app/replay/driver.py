@@ -1,8 +1,8 @@
 """Driving a server with a trace: accounts side by side, each account's steps one after the other.
 
-Owns the order: an account's next step is sent after its previous one was answered, so that any run,
-and any second run after a kill, ends in the same ledger. Owns no request (`operations`) and no
-arithmetic (`trace`).
+Owns the order: an account's next steps are sent after its previous ones were answered, in requests
+that execute them in their order, so that any run, and any second run after a kill, ends in the same
+ledger. Owns no request (`operations`) and no arithmetic (`trace`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.client import PATIENCE_SECONDS, Api, ApiError
 from app.replay.operations import (
@@ -28,6 +28,9 @@ from app.replay.trace import AccountTrace, Finish, Grant, Open, Start, Step
 POLL_SECONDS = 0.25
 UNKNOWN_PAUSE_SECONDS = 0.5
 REFUSALS_SHOWN_MAX = 10
+OUT_OF_ORDER = (
+    "The database lost a connection, and the step was booked behind a later one of its account."
+)
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class _Stream:
     account: AccountTrace
     account_id: str = ""
     position: int = 0
+    was_overtaken: bool = False
+    """Whether a later step was booked while it was unknown what became of this one."""
 
     @property
     def left(self) -> int:
@@ -65,13 +70,26 @@ class _Stream:
     def step(self) -> Step:
         return self.account.steps[self.position]
 
+    def run(self, most: int) -> list[Start | Finish]:
+        """The next steps that may go together: up to one whose job the sweep must end."""
+        run: list[Start | Finish] = []
+        for step in self.account.steps[self.position : self.position + most]:
+            if isinstance(step, Start | Finish):
+                run.append(step)
+            if isinstance(step, Start) and step.awaits_refund:
+                break
+        return run
+
 
 @dataclass(slots=True)
 class _Lane:
-    """Requests of one sort: which steps go into one, how many at most, and how many at once."""
+    """Requests of one sort: which steps go into one, of how many accounts at most, how many of each
+    in a row, and how many requests at once.
+    """
 
     kinds: tuple[type[Step], ...]
-    steps_max: int
+    accounts_max: int
+    run_max: int
     requests_at_once: int
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -95,9 +113,9 @@ class Driver:
             Start: [],
         }
         self._lanes = (
-            _Lane((Open, Grant, Start), steps_max=2, requests_at_once=1),
-            _Lane((Open, Grant), steps_max=ROOTS_MAX, requests_at_once=24),
-            _Lane((Start,), steps_max=64, requests_at_once=2),
+            _Lane((Open, Grant, Start), accounts_max=2, run_max=16, requests_at_once=1),
+            _Lane((Open, Grant), accounts_max=ROOTS_MAX, run_max=1, requests_at_once=24),
+            _Lane((Start,), accounts_max=40, run_max=5, requests_at_once=2),
         )
         self._awaiting: dict[str, _Stream] = {}
         self._streams = [_Stream(account) for account in accounts]
@@ -147,7 +165,7 @@ class Driver:
         if not queues:
             return []
         queue = min(queues)
-        return [heapq.heappop(queue)[2] for _ in range(min(lane.steps_max, len(queue)))]
+        return [heapq.heappop(queue)[2] for _ in range(min(lane.accounts_max, len(queue)))]
 
     async def _work(self, lane: _Lane) -> None:
         while self._unfinished:
@@ -156,26 +174,39 @@ class Driver:
                 lane.changed.clear()
                 await lane.changed.wait()
                 continue
-            for stream, answer in zip(streams, await self._send(streams), strict=True):
-                self._advance(stream, answer)
+            for stream, answers in zip(
+                streams, await self._send(streams, lane.run_max), strict=True
+            ):
+                self._advance(stream, answers)
 
-    async def _send(self, streams: Sequence[_Stream]) -> list[Answer]:
+    async def _send(self, streams: Sequence[_Stream], run_max: int) -> list[list[Answer]]:
         opens = [s.step for s in streams if isinstance(s.step, Open)]
         if opens:
-            return await open_accounts(self._api, opens)
+            return [[answer] for answer in await open_accounts(self._api, opens)]
         grants = [(s.account_id, s.step) for s in streams if isinstance(s.step, Grant)]
         if grants:
-            return await grant_credits(self._api, grants)
-        jobs = [(s.account_id, s.step) for s in streams if isinstance(s.step, Start | Finish)]
-        return await start_and_finish_jobs(self._api, jobs)
+            return [[answer] for answer in await grant_credits(self._api, grants)]
+        runs = [(s.account_id, s.run(run_max)) for s in streams]
+        return await start_and_finish_jobs(self._api, runs)
 
-    def _advance(self, stream: _Stream, answer: Answer) -> None:
+    def _advance(self, stream: _Stream, answers: Sequence[Answer]) -> None:
+        for number, answer in enumerate(answers):
+            if answer.refusal == "OutcomeUnknown":
+                stream.was_overtaken |= any(later.refusal is None for later in answers[number:])
+                self._send_again_later(stream)
+                return
+            if self._waits_after(stream, answer):
+                return
+        self._push(stream)
+
+    def _waits_after(self, stream: _Stream, answer: Answer) -> bool:
+        """Count one step's answer; whether the account waits for that job's refund now."""
         step = stream.step
-        if answer.refusal == "OutcomeUnknown":
-            self._send_again_later(stream)
-            return
         self._progressed_at = time.monotonic()
         done = 1
+        if stream.was_overtaken and answer.refusal is None and not answer.replayed:
+            answer = replace(answer, refusal="OutOfOrder", message=OUT_OF_ORDER)
+        stream.was_overtaken = False
         if answer.refusal:
             self.tally.refuse(stream.account.key, step, answer)
             if isinstance(step, Open):
@@ -188,15 +219,10 @@ class Driver:
             stream.account_id = answer.id or ""
         stream.position += done
         self._on_steps_done(done)
-        if (
-            isinstance(step, Start)
-            and step.awaits_refund
-            and answer.id
-            and answer.status == "RUNNING"
-        ):
+        waits = isinstance(step, Start) and step.awaits_refund and answer.status == "RUNNING"
+        if waits and answer.id:
             self._awaiting[answer.id] = stream
-        else:
-            self._push(stream)
+        return waits
 
     def _send_again_later(self, stream: _Stream) -> None:
         if time.monotonic() - self._progressed_at > PATIENCE_SECONDS:

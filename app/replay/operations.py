@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from app.client import Api
@@ -18,24 +19,8 @@ ROOTS_MAX = 40
 
 _REFUSED = "... on Refused { __typename message }"
 
-_JOBS = f"""
-mutation Jobs(
-  $starts: [StartJobInput!]!, $silent: [StartJobInput!]!, $finishes: [FinishJobInput!]!
-) {{
-  starts: startJobs(inputs: $starts) {{
-    ... on JobStarted {{ replayed }}
-    {_REFUSED}
-  }}
-  silent: startJobs(inputs: $silent) {{
-    ... on JobStarted {{ replayed job {{ id status }} }}
-    {_REFUSED}
-  }}
-  finishes: finishJobs(inputs: $finishes) {{
-    ... on JobFinished {{ replayed }}
-    {_REFUSED}
-  }}
-}}
-"""
+_STARTED = f"... on JobStarted {{ replayed job {{ id status }} }} {_REFUSED}"
+_FINISHED = f"... on JobFinished {{ replayed }} {_REFUSED}"
 _STATUSES = "query Statuses($ids: [ID!]!) { nodes(ids: $ids) { ... on Job { id status } } }"
 _OPENED = f"... on AccountOpened {{ replayed account {{ id }} }} {_REFUSED}"
 _GRANTED = f"... on CreditsGranted {{ replayed }} {_REFUSED}"
@@ -74,16 +59,39 @@ async def grant_credits(api: Api, grants: Sequence[tuple[str, Grant]]) -> list[A
 
 
 async def start_and_finish_jobs(
-    api: Api, steps: Sequence[tuple[str, Start | Finish]]
-) -> list[Answer]:
-    """Start and finish jobs of different accounts, all in one request."""
-    inputs: dict[str, list[dict[str, Any]]] = {"starts": [], "silent": [], "finishes": []}
-    for account, step in steps:
-        given = _start(account, step) if isinstance(step, Start) else _finish(account, step)
-        inputs[_list_of(step)].append(given)
-    data = await api.run(_JOBS, **inputs)
-    answers = {name: iter(results) for name, results in data.items()}
-    return [_answer(next(answers[_list_of(step)])) for _, step in steps]
+    api: Api, runs: Sequence[tuple[str, Sequence[Start | Finish]]]
+) -> list[list[Answer]]:
+    """Send runs of steps of different accounts in one request, each account's in its order.
+
+    The root fields start and finish jobs in turns. A mutation's root fields are executed one after
+    the other, and a batch in its order, so a step that has a place behind another one follows it.
+    """
+    turns: list[list[dict[str, Any]]] = []
+    placed: list[list[tuple[int, int]]] = []
+    for account, steps in runs:
+        turn, places = 0, list[tuple[int, int]]()
+        for step in steps:
+            turn += turn % 2 != isinstance(step, Finish)
+            turns.extend([] for _ in range(len(turns), turn + 1))
+            places.append((turn, len(turns[turn])))
+            turns[turn].append(_input(account, step))
+        placed.append(places)
+    data = await api.run(_jobs(len(turns)), **{f"i{n}": inputs for n, inputs in enumerate(turns)})
+    return [[_answer(data[f"r{turn}"][place]) for turn, place in places] for places in placed]
+
+
+@cache
+def _jobs(turns: int) -> str:
+    """The mutation that starts and finishes jobs in so many turns."""
+    declared = ", ".join(
+        f"$i{n}: [{'Finish' if n % 2 else 'Start'}JobInput!]!" for n in range(turns)
+    )
+    roots = " ".join(
+        f"r{n}: {'finish' if n % 2 else 'start'}Jobs(inputs: $i{n}) "
+        f"{{ {_FINISHED if n % 2 else _STARTED} }}"
+        for n in range(turns)
+    )
+    return f"mutation Jobs({declared}) {{ {roots} }}"
 
 
 async def ended_jobs(api: Api, job_ids: Sequence[str]) -> set[str]:
@@ -103,11 +111,8 @@ async def _each(
     return [_answer(data[f"r{n}"]) for n in range(len(inputs))]
 
 
-def _list_of(step: Start | Finish) -> str:
-    """Which of a request's lists a step belongs to: only a silent job is asked about later."""
-    if isinstance(step, Finish):
-        return "finishes"
-    return "silent" if step.awaits_refund else "starts"
+def _input(account: str, step: Start | Finish) -> dict[str, Any]:
+    return _start(account, step) if isinstance(step, Start) else _finish(account, step)
 
 
 def _start(account: str, step: Start) -> dict[str, Any]:
