@@ -27,6 +27,7 @@ from app.pressure import ComeBack
 from app.process import Process
 from app.questions import Malformed, Question
 from app.results import body_of, is_request_error
+from app.trusted import DocumentRefused
 from models.database import CONNECTION_LOST
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
@@ -68,6 +69,9 @@ async def answer(request: Request, process: Process) -> Response:
         response = _refusal(wrong.status, str(wrong), wrong.code, media_type, wrong.headers)
     except Unauthenticated as wrong:
         response = _refusal(401, str(wrong), wrong.code, media_type, {"WWW-Authenticate": "Bearer"})
+    except DocumentRefused as refused:
+        status = 400 if media_type == questions.GRAPHQL_JSON else 200
+        response = _refusal(status, str(refused), refused.code, media_type, {})
     except ComeBack as busy:
         wait = {"Retry-After": str(busy.retry_after_seconds)}
         response = _refusal(busy.status, str(busy), busy.code, media_type, wait)
@@ -96,6 +100,7 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
     viewer = await process.identity.viewer(authorization)
     process.rates.take(viewer)
     question = await questions.read(request, _body_bytes_max(viewer, process))
+    question = process.trusted.question(question)
     context = Context(viewer, process.services)
     accept = request.headers.get("accept", "")
     reading = request.method == "GET"

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import orjson
 
-from app.questions import Question
+from app.questions import Malformed, Question, document_id_of
 
 ID_LENGTH_MAX = 256
 _REASON_BYTES_MAX = 123
@@ -72,7 +72,12 @@ def read(text: str | None) -> Message:
 def question_of(message: Message) -> Question:
     """What a subscribe message asks."""
     request = message["payload"]
-    return Question(request["query"], request.get("variables"), request.get("operationName"))
+    return Question(
+        request.get("query") or "",
+        request.get("variables"),
+        request.get("operationName"),
+        document_id=document_id_of(request),
+    )
 
 
 def _fitting(reason: str) -> str:
@@ -81,7 +86,12 @@ def _fitting(reason: str) -> str:
 
 
 def _check_request(request: Message) -> None:
-    _need(isinstance(request.get("query"), str), "query must be a text")
+    try:
+        by_id = document_id_of(request) is not None
+    except Malformed:
+        raise Closing(Code.BAD_REQUEST, "Invalid message: a document's id must be a text") from None
+    query = request.get("query")
+    _need(isinstance(query, str) or (by_id and query is None), "query must be a text")
     _need(isinstance(request.get("operationName"), str | None), "operationName must be a text")
     _need(_is_object_or_null(request.get("variables")), "variables must be an object")
     _need(_is_object_or_null(request.get("extensions")), "extensions must be an object")

@@ -18,6 +18,7 @@ import structlog
 from app.metrics import Metrics
 from app.pressure import Load, Rates
 from app.settings import Settings, SettingsError
+from app.trusted import Trusted
 from models.database import CONNECTION_LOST, SERVER_ROLE, Database
 from models.fence import Fence
 from models.reasons import Catalogue
@@ -47,6 +48,7 @@ class Process:
     rates: Rates
     load: Load
     metrics: Metrics
+    trusted: Trusted
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -82,7 +84,7 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         raise SettingsError(
             "USAGE_FEED_DATABASE_URL is not set; ./dev run brings its own database."
         )
-    rules = token_rules(settings)
+    rules, trusted = token_rules(settings), trusted_documents(settings)
     async with AsyncExitStack() as stack:
         if rules is not None and isinstance(rules.keys, FetchedKeys):
             stack.push_async_callback(rules.keys.close)
@@ -112,6 +114,7 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
             Rates(settings.customer_requests_per_second, settings.service_requests_per_second),
             Load(settings.max_concurrent_requests),
             metrics,
+            trusted,
         )
         sweeper = asyncio.create_task(_sweep(process), name="sweep")
         stack.push_async_callback(_ended, sweeper)
@@ -139,6 +142,14 @@ def _signing_keys(settings: Settings) -> SigningKeys | None:
         return FixedKeys.of(json.loads(settings.jwt_keys_file.read_bytes()))
     except (OSError, ValueError, AttributeError) as error:
         raise SettingsError(f"USAGE_FEED_JWT_KEYS_FILE cannot be used: {error}") from error
+
+
+def trusted_documents(settings: Settings) -> Trusted:
+    """The documents of the operator's manifests. Raises: SettingsError."""
+    try:
+        return Trusted.read(settings.trusted_documents, only=settings.trusted_documents_only)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"USAGE_FEED_TRUSTED_DOCUMENTS cannot be used: {error}") from error
 
 
 async def _sweep(process: Process) -> None:

@@ -42,9 +42,11 @@ class Question:
     """One operation to execute."""
 
     query: str
+    """Empty where the document is asked for by its id."""
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     wants_cost: bool = False
+    document_id: str | None = None
 
 
 async def read(request: Request, body_bytes_max: int) -> Question:
@@ -68,8 +70,10 @@ def question_of(body: Any) -> Question:
     if not isinstance(body, dict):
         raise Malformed(400, "The body must be a JSON object with a query.")
     fields = cast("dict[str, Any]", body)
-    query = fields.get("query")
-    if not isinstance(query, str) or not query.strip():
+    query, document_id = fields.get("query"), document_id_of(fields)
+    if document_id is not None and query in (None, ""):
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise Malformed(400, "query must be a text that is not empty.")
     variables = fields.get("variables")
     if not isinstance(variables, dict | None):
@@ -81,7 +85,23 @@ def question_of(body: Any) -> Question:
     if not isinstance(extensions, dict | None):
         raise Malformed(400, "extensions must be an object or null.")
     wants_cost = cast("dict[str, Any]", extensions or {}).get("cost") is True
-    return Question(query, cast("dict[str, Any] | None", variables), name or None, wants_cost)
+    values = cast("dict[str, Any] | None", variables)
+    return Question(query, values, name or None, wants_cost, document_id)
+
+
+def document_id_of(fields: dict[str, Any]) -> str | None:
+    """The id that a document is asked for by, as `documentId` or as Apollo and urql send it."""
+    given = fields.get("documentId")
+    if given is None:
+        given = _inside(_inside(fields, "extensions"), "persistedQuery").get("sha256Hash")
+    if not isinstance(given, str | None):
+        raise Malformed(400, "A document's id must be a text.")
+    return given
+
+
+def _inside(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    inner = fields.get(name)
+    return cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
 
 
 def answer_type(accept: str | None) -> str:
@@ -118,6 +138,7 @@ def _from_parameters(request: Request) -> Question:
     body: dict[str, Any] = {
         "query": given.get("query"),
         "operationName": given.get("operationName"),
+        "documentId": given.get("documentId"),
     }
     for name in ("variables", "extensions"):
         if given.get(name):

@@ -119,6 +119,14 @@ class Settings(BaseSettings):
     introspection: bool = Field(
         False, description="Answer introspection queries. On under `./dev run`."
     )
+    trusted_documents: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (),
+        description="Manifests of documents that may be asked for by their id, as files separated "
+        "by commas: JSON objects of documents by id, or Apollo's. Our own page's are always known.",
+    )
+    trusted_documents_only: bool = Field(
+        False, description="Answer no other documents than those of the manifests and our page's."
+    )
     customer_requests_per_second: float = Field(
         50.0,
         ge=0,
@@ -164,6 +172,13 @@ class Settings(BaseSettings):
             return tuple(
                 origin.strip().rstrip("/") for origin in given.split(",") if origin.strip()
             )
+        return given
+
+    @field_validator("trusted_documents", mode="before")
+    @classmethod
+    def _split_paths(cls, given: object) -> object:
+        if isinstance(given, str):
+            return tuple(path.strip() for path in given.split(",") if path.strip())
         return given
 
     @field_validator("allowed_origins")

@@ -26,6 +26,7 @@ from app.pressure import RateLimited
 from app.process import Process
 from app.questions import Question
 from app.results import body_of, is_request_error
+from app.trusted import DocumentRefused
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
 from resolvers.identity import KEY_MEMORY_SECONDS
@@ -242,8 +243,9 @@ class _Conversation:
             return
         try:
             self._process.rates.take(self._viewer)
-        except RateLimited as limited:
-            await self._refuse(operation_id, error_body(str(limited), limited.code))
+            question = self._process.trusted.question(question)
+        except (RateLimited, DocumentRefused) as refused:
+            await self._refuse(operation_id, error_body(str(refused), refused.code))
             return
         context = Context(self._viewer, self._process.services)
         results = self._results(question, context)

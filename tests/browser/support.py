@@ -101,16 +101,18 @@ class Customer:
 class Backend:
     """A server on one database, behind a gate: it can be stopped and started again."""
 
-    def __init__(self, database_url: str, folder: Path) -> None:
+    def __init__(self, database_url: str, folder: Path, **settings: Any) -> None:
         self._database_url = database_url
         self._folder = folder
+        self._settings = settings
         self._stack = AsyncExitStack()
         self.gate = Gate()
         self.api: Api
         self.service: Caller
 
     async def start(self) -> None:
-        self.api = await self._stack.enter_async_context(served(self._database_url, self._folder))
+        server = served(self._database_url, self._folder, **self._settings)
+        self.api = await self._stack.enter_async_context(server)
         self.service = await self.api.service(name=f"tests-{next(_numbers)}")
         self.gate.target = int(self.api.url.rpartition(":")[2])
 
@@ -129,9 +131,9 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend_on(database_url: str, folder: Path) -> AsyncGenerator[Backend]:
+async def backend_on(database_url: str, folder: Path, **settings: Any) -> AsyncGenerator[Backend]:
     """A running backend whose gate is open."""
-    backend = Backend(database_url, folder)
+    backend = Backend(database_url, folder, **settings)
     await backend.gate.open()
     await backend.start()
     try:
