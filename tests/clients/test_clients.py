@@ -5,31 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.api.support import issuer_keys, served
+from tests.clients.conftest import CLIENTS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CLIENTS = ROOT / "web" / "clients"
 GUIDE = ROOT / "docs" / "clients.md"
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """Node.js, with the clients' packages installed from their lock."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("Node.js with npm is not installed.")
-    lock = (CLIENTS / "package-lock.json").read_text()
-    stamp = CLIENTS / "node_modules" / ".installed-from"
-    if not stamp.is_file() or stamp.read_text() != lock:
-        subprocess.run([npm, "ci"], cwd=CLIENTS, check=True, capture_output=True, timeout=110)
-        stamp.write_text(lock)
-    return node
 
 
 @pytest.mark.parametrize("client", ["apollo", "urql", "relay"])
