@@ -77,6 +77,8 @@ def _problem(scope: Scope) -> str | None:
     if scope["http_version"] not in ("1.1", "1.0"):
         return "Speak HTTP/1.1."
     names = [name for name, _ in scope["headers"]]
+    if names.count(b"host") != 1 and scope["http_version"] == "1.1":
+        return "Name one host."
     if b"transfer-encoding" in names and b"content-length" in names:
         return "A body has a length or comes in chunks, not both."
     return None

@@ -1,8 +1,9 @@
-"""uvicorn's HTTP connection, with an end for clients that do not ask, do not finish, or do not
-read.
+"""uvicorn's HTTP connection, with an end for clients that do not ask, do not finish, do not read,
+or send what nobody asked for.
 
-Owns how long a connection waits for its client. uvicorn waits for ever, so that whoever opens
-connections and says nothing has them all. Owns no request (`http`) and no socket (`connection`).
+Owns how long a connection waits for its client, and how much it takes in beside bodies. uvicorn
+waits for ever and takes in all, so that whoever opens connections and says nothing, or says nothing
+but headers, has everything. Owns no request (`http`) and no socket (`connection`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEADER_BYTES_MAX = 32_768
 
 
-class HttpProtocol(H11Protocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection. Guarantees: it is ended where the head of a request is not there
     `seconds_to_ask` after it was due, where what follows an answer is not read to its end in
     `seconds_to_finish`, and where nothing is read in `seconds_to_listen`, or soon at a shutdown.
@@ -28,13 +31,19 @@ class HttpProtocol(H11Protocol):
     _asking: asyncio.TimerHandle | None = None
     _listening: asyncio.TimerHandle | None = None
     _is_handed_over = False
+    _is_in_head = True
+    _unheard_bytes = 0
+    """What came in that was neither a whole head nor a body: the parser keeps it, however long."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
         self._asking = self._later(self.seconds_to_ask)
 
     def data_received(self, data: bytes) -> None:
+        self._unheard_bytes += len(data)
         super().data_received(data)
+        if self._unheard_bytes > HEADER_BYTES_MAX and not self.transport.is_closing():
+            self.send_400_response("The request's head is too large.")
         cycle: Any = self.cycle  # None before the first request, whatever uvicorn declares
         if cycle is not None and not cycle.response_complete:
             self._asking = _cancelled(self._asking)
@@ -43,10 +52,40 @@ class HttpProtocol(H11Protocol):
             wait = self.seconds_to_finish if is_left_over else self.seconds_to_ask
             self._asking = self._later(wait)
 
-    def handle_websocket_upgrade(self, event: Any) -> None:
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # what trails a body was not there when the request was let in
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head, self._unheard_bytes = False, 0
+        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+        if size > HEADER_BYTES_MAX:
+            raise ValueError("the head is too large")  # the parser refuses the request with 400
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unheard_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unheard_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(msg)
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:  # nobody hears its answer any more
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def handle_websocket_upgrade(self) -> None:
         self._asking = _cancelled(self._asking)
         self._is_handed_over = True
-        super().handle_websocket_upgrade(event)
+        super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -23,7 +23,6 @@ from app.process import Process, running
 from app.settings import Settings
 
 WEBSOCKET_BYTES_MAX = 131_072
-HEADER_BYTES_MAX = 32_768
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
 COLLECTOR_THRESHOLDS = (20_000, 20, 100)
@@ -105,7 +104,6 @@ def make_server(
         server_header=False,
         backlog=BACKLOG,
         http=HttpProtocol,
-        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
         ws=WebSocketProtocol,
         ws_max_size=WEBSOCKET_BYTES_MAX,
         ws_per_message_deflate=False,
