@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.abuse.stage import Stage
@@ -22,8 +23,7 @@ Attempt = Callable[[Stage], Awaitable[str]]
 @dataclass(frozen=True)
 class Case:
     """One abuse and the only answer to it. An attempt may consist of `parts`, such as a thousand
-    sockets, each of which may cost what an attempt may cost; `waits` is for what the server must
-    lose its patience with first.
+    sockets, each of which may cost what an attempt may cost.
     """
 
     name: str
@@ -32,8 +32,13 @@ class Case:
     times: int = 20
     parts: int = 1
     waits: bool = False
+    """Whether the server must lose its patience first: such cases run side by side."""
+
     is_shown: bool = False
     """Whether it goes to the server with introspection on."""
+
+    is_long: bool = False
+    """Whether the short form leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,18 @@ async def carry_out(case: Case, stage: Stage, share: float, idle_cpu: float) -> 
     anyway = 0.0 if case.is_shown else idle_cpu * (time.monotonic() - began)
     cost = max(0.0, target.server.cpu_seconds - used - anyway)
     return Result(case, answers, cost / (times * case.parts))
+
+
+async def carry_out_together(cases: Sequence[Case], stage: Stage, idle_cpu: float) -> list[Result]:
+    """Make one attempt at each of the cases at once; all of them have cost the same, on average."""
+    used, began = stage.server.cpu_seconds, time.monotonic()
+    answers = await asyncio.gather(*(case.attempt(stage) for case in cases))
+    anyway = idle_cpu * (time.monotonic() - began)
+    cost = max(0.0, stage.server.cpu_seconds - used - anyway)
+    each = cost / sum(case.parts for case in cases)
+    return [
+        Result(case, Counter([answer]), each) for case, answer in zip(cases, answers, strict=True)
+    ]
 
 
 def posting(

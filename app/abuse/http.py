@@ -17,6 +17,7 @@ EVIL = "https://evil.example"
 FORM = "application/x-www-form-urlencoded"
 SMUGGLED = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
 REFUSED = "400"
+UNCLEAR = "400 BAD_USER_INPUT"
 MANY = 1_500
 
 
@@ -103,10 +104,10 @@ MUTATION = 'mutation{recordCharge(input:{account:"A",idempotencyKey:"k",amount:1
 SMUGGLING: dict[str, tuple[Attempt, str]] = {
     "a length and chunks": (
         _smuggled(f"Content-Length: {len(CHUNKS)}", CHUNKED, body=CHUNKS),
-        "400 BAD_USER_INPUT, closed"),
+        "400, closed"),
     "chunks that end before the length": (
         _smuggled("Content-Length: 50", CHUNKED, body=b"0\r\n\r\n" + SMUGGLED.encode()),
-        "400 BAD_USER_INPUT, closed"),
+        "400, closed"),
     "two lengths": (
         _smuggled(f"Content-Length: {SIZE}", "Content-Length: 3", body=ASKED), "400, closed"),
     "two lengths in one line": (_smuggled(f"Content-Length: {SIZE}, 3", body=ASKED), "400, closed"),
@@ -120,15 +121,15 @@ SMUGGLING: dict[str, tuple[Attempt, str]] = {
     "chunks, and identity": (
         _smuggled("Transfer-Encoding: chunked, identity", body=CHUNKS), "400, closed"),
     "chunks behind a tab": (_smuggled("Transfer-Encoding:\tchunked", f"Content-Length: {SIZE}",
-                                      body=CHUNKS), "400 BAD_USER_INPUT, closed"),
+                                      body=CHUNKS), "400, closed"),
     "a space before the colon": (
         _smuggled("Content-Length : 5", CHUNKED, body=CHUNKS), "400, closed"),
     "a folded header": (
         _smuggled("X-A: b\r\n Content-Length: 9", f"Content-Length: {SIZE}", "Connection: close",
-                  body=ASKED), "200, closed"),
+                  body=ASKED), "400, closed"),
     "a line that ends in LF": (
         _smuggled(f"X-A: b\nTransfer-Encoding: chunked\r\nContent-Length: {SIZE}", body=CHUNKS),
-        "400 BAD_USER_INPUT, closed"),
+        "400, closed"),
     "a chunk of a size with a sign": (
         _smuggled(CHUNKED, body=b"+1f\r\n" + ASKED + b"\r\n0\r\n\r\n"), "400, closed"),
     "a chunk of a size beyond any": (
@@ -141,27 +142,27 @@ WRONG: dict[str, tuple[Attempt, str]] = {
     "NUL in a name": (_posted("X-\0A: b"), REFUSED),
     "a header without a colon": (_posted("garbage"), REFUSED),
     "a header of no name": (_posted(": a"), REFUSED),
-    "two hosts": (_posted("Host: evil.example"), REFUSED),
-    "no host": (_lines("GET /healthz HTTP/1.1"), REFUSED),
+    "two hosts": (_posted("Host: evil.example"), UNCLEAR),
+    "no host": (_lines("GET /healthz HTTP/1.1"), UNCLEAR),
     "a header of 20 MB": (_cut_off(_posted("X-A: " + "a" * 20_000_000)), "cut off"),
     "1,500 headers": (_posted(*(f"X-{n}: {n}" for n in range(MANY))), "200"),
     "20,000 headers": (
         _cut_off(_posted(*(f"X-{n}: {n}" for n in range(20_000)))), "cut off"),
     "an address of 1 MB": (_cut_off(_path("/graphql?query=" + "a" * 1_000_000)), "cut off"),
     "an address of 30,000 letters": (_path("/" + "a" * 30_000), "404"),
-    "a version of the future": (_lines("GET / HTTP/9.9", HOST), "400 BAD_USER_INPUT"),
-    "no version": (_lines("GET /"), REFUSED),
+    "a version of the future": (_lines("GET / HTTP/9.9", HOST), REFUSED),
+    "no version": (_lines("GET /"), UNCLEAR),
     "a preface of HTTP/2": (
-        sending(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "400 BAD_USER_INPUT"),
+        sending(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), REFUSED),
     "an upgrade to HTTP/2": (
         _lines("GET /healthz HTTP/1.1", HOST, "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings",
                "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"), "200"),
     "garbage": (sending(bytes(range(256)) * 4 + b"\r\n\r\n"), REFUSED),
     "a TLS greeting": (sending(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), REFUSED),
     "TRACE": (_lines("TRACE /graphql HTTP/1.1", HOST, "$"), "405"),
-    "CONNECT": (_lines("CONNECT evil.example:443 HTTP/1.1", HOST), "404"),
+    "CONNECT": (_lines("CONNECT evil.example:443 HTTP/1.1", HOST), REFUSED),
     "DELETE": (_lines("DELETE /graphql HTTP/1.1", HOST, "$"), "405"),
-    "a method of our own": (_lines("FROBNICATE /graphql HTTP/1.1", HOST, "$"), "405"),
+    "a method of our own": (_lines("FROBNICATE /graphql HTTP/1.1", HOST, "$"), REFUSED),
     "an absolute address of elsewhere": (_lines("GET http://evil.example/x HTTP/1.1", HOST), "404"),
     "an asterisk": (_lines("OPTIONS * HTTP/1.1", HOST), "404"),
     "a path that leaves the assets": (_path("/assets/../../app/settings.py"), "404"),

@@ -17,8 +17,9 @@ from app.abuse.stage import LINES_OF_LONG, METADATA_OF_LONG, Stage
 from app.abuse.wire import Line, connected, request, socket_to
 
 AT_ONCE = 100
+FEW = 3
 DRIP_SECONDS = 1.0
-UNREAD_SECONDS = 25.0
+UNREAD_SECONDS = 27.0
 SMALL_BYTES = 4_096
 REST_SECONDS = 30.0
 LONG_BYTES = LINES_OF_LONG * len(METADATA_OF_LONG["padding"])
@@ -129,9 +130,9 @@ async def _unread_socket(stage: Stage, number: int) -> str:
         return await _unread(socket, LONG_BYTES)
 
 
-def _few(one: One, number: int = 5) -> Attempt:
+def _few(one: One) -> Attempt:
     async def attempt(stage: Stage) -> str:
-        return ", ".join(sorted(set(await asyncio.gather(*(one(stage, n) for n in range(number))))))
+        return ", ".join(sorted(set(await asyncio.gather(*(one(stage, n) for n in range(FEW))))))
 
     return attempt
 
@@ -139,29 +140,24 @@ def _few(one: One, number: int = 5) -> Attempt:
 STREAM = {"Accept": "text/event-stream", "Content-Type": "application/json"}
 ASKED = json.dumps({"query": LANDED, "variables": {"id": "$id_"}}).encode()
 
+
+def _case(name: str, answer: str, attempt: Attempt, parts: int, *, is_long: bool = False) -> Case:
+    return Case(name, answer, attempt, parts=parts, waits=True, is_long=is_long)
+
+
+ENDED = f"{AT_ONCE} ended"
+LATE = f"{AT_ONCE} 408 BAD_USER_INPUT"
+GONE = f"{AT_ONCE} closed 1013"
+EXPORT = _unread_response("/export.csv?account=$", {})
+EVENTS = _unread_response("/graphql", STREAM, ASKED)
 CASES = [
-    Case(f"{AT_ONCE} connections that ask nothing", f"{AT_ONCE} ended", _at_once(_silent)),
-    Case(f"{AT_ONCE} heads, letter by letter", f"{AT_ONCE} ended", _at_once(_slow_head)),
-    Case(
-        f"{AT_ONCE} bodies, letter by letter",
-        f"{AT_ONCE} 408 BAD_USER_INPUT",
-        _at_once(_slow_body),
-    ),
-    Case(
-        f"{AT_ONCE} sockets whose other end is gone",
-        f"{AT_ONCE} closed 1013",
-        _at_once(_half_open),
-    ),
-    Case("pages that nobody reads", "let go", _few(_unread_pages)),
-    Case(
-        "exports that nobody reads",
-        "let go",
-        _few(_unread_response("/export.csv?account=$", {})),
-    ),
-    Case(
-        "streams that nobody reads",
-        "let go",
-        _few(_unread_response("/graphql", STREAM, ASKED)),
-    ),
-    Case("sockets that nobody reads", "let go", _few(_unread_socket)),
-]
+    _case(f"{AT_ONCE} connections that ask nothing", ENDED, _at_once(_silent), AT_ONCE),
+    _case(f"{AT_ONCE} heads, letter by letter", ENDED, _at_once(_slow_head), AT_ONCE),
+    _case(f"{AT_ONCE} bodies, letter by letter", LATE, _at_once(_slow_body), AT_ONCE),
+    _case(f"{AT_ONCE} sockets, their other end gone", GONE, _at_once(_half_open), AT_ONCE,
+          is_long=True),
+    _case("pages that nobody reads", "let go", _few(_unread_pages), FEW),
+    _case("exports that nobody reads", "let go", _few(EXPORT), FEW),
+    _case("streams that nobody reads", "let go", _few(EVENTS), FEW),
+    _case("sockets that nobody reads", "let go", _few(_unread_socket), FEW),
+]  # fmt: skip

@@ -66,19 +66,30 @@ def kept(text: str) -> Attempt:
     """Books the text wherever one can stand; says whether it came back as it went in."""
 
     async def attempt(stage: Stage) -> str:
-        key = a_name()
-        opened = await _data(stage, OPEN, {"input": {"key": key, "name": text}})
-        there = opened["openAccount"].get("account")
-        if there is None or there["name"] != text:
-            return f"name: {opened}"
-        booked = await _data(stage, WRITES, _writes(there["id"], text))
-        if not all(booked.values()):
-            return f"refused: {booked}"
-        read = (await _data(stage, READ, {"id": there["id"], "text": text}))["account"]
-        exported = await _exported(stage, there["id"])
-        return _difference(read, text) or _unsafe(exported, text) or "kept"
+        try:
+            return await _kept(stage, text)
+        except _NotAnswered as answer:
+            return str(answer)
 
     return attempt
+
+
+async def _kept(stage: Stage, text: str) -> str:
+    key = a_name()
+    opened = await _data(stage, OPEN, {"input": {"key": key, "name": text}})
+    there = opened["openAccount"].get("account")
+    if there is None or there["name"] != text:
+        return f"name: {opened}"
+    booked = await _data(stage, WRITES, _writes(there["id"], text))
+    if not all(booked.values()):
+        return f"refused: {booked}"
+    read = (await _data(stage, READ, {"id": there["id"], "text": text}))["account"]
+    exported = await _exported(stage, there["id"])
+    return _difference(read, text) or _unsafe(exported, text) or "kept"
+
+
+class _NotAnswered(Exception):
+    """What came instead of an answer."""
 
 
 def _writes(account: str, text: str) -> dict[str, Any]:
@@ -133,6 +144,8 @@ def _unsafe(exported: Reply, text: str) -> str:
 async def _data(stage: Stage, query: str, variables: dict[str, Any]) -> dict[str, Any]:
     body = json.dumps({"query": query, "variables": variables}).encode()
     reply = await _reply(stage, "POST", "/graphql", body)
+    if "data" not in reply.json():
+        raise _NotAnswered(str(reply))
     return reply.json()["data"]
 
 

@@ -21,7 +21,7 @@ HANDSHAKE = (
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
 SUBPROTOCOL = {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
-TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
+TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
 
 Headers = Mapping[str, str]
 
@@ -155,7 +155,9 @@ async def exchanged(port: int, data: bytes) -> str:
             sending.cancel()
 
 
-def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True, bits: int = 0):
+def frame(
+    opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True, bits: int = 0
+) -> bytes:
     """A WebSocket frame; `bits` are its reserved ones."""
     size, mask_bit = len(payload), 0x80 if masked else 0
     head = bytes([(0x80 if fin else 0) | bits << 4 | opcode])
@@ -171,7 +173,9 @@ def frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True,
 
 
 class Socket(Line):
-    """One WebSocket connection."""
+    """One WebSocket connection, which answers no ping unless told to."""
+
+    answers_pings = False
 
     async def say(self, *messages: object) -> None:
         """Send messages, as JSON."""
@@ -183,14 +187,16 @@ class Socket(Line):
         await self.say({"type": "connection_init", "payload": credential})
         return await self.hear_word()
 
-    async def hear(self) -> dict[str, Any] | int:
+    async def hear(self, within_seconds: float | None = ANSWER_SECONDS) -> dict[str, Any] | int:
         """The next message, or the code of the close: 1006 where there is none."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(within_seconds):
                 while True:
                     opcode, payload = await self._frame()
                     if opcode == TEXT:
                         return json.loads(payload)
+                    if opcode == PING and self.answers_pings:
+                        await self.send(frame(PONG, payload))
                     if opcode == CLOSE:
                         return struct.unpack("!H", payload[:2])[0] if payload else 1005
         except (OSError, EOFError):
