@@ -8,6 +8,8 @@ streams (`streams`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -23,7 +25,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app import questions, streams
-from app.pressure import ComeBack
+from app.pressure import ComeBack, TooSlow
 from app.process import Process
 from app.questions import Malformed, Question
 from app.results import body_of, is_request_error
@@ -42,13 +44,6 @@ CUSTOMER_BODY_BYTES_MAX = 65_536
 _READING = frozenset({OperationType.QUERY})
 _ALL_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 _UNSEEN = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
-
-
-class TooSlow(Exception):
-    """The answer took too long. A write may have been booked: its idempotency key settles it."""
-
-    def __init__(self) -> None:
-        super().__init__(type(self).__doc__)
 
 
 class Subscribes(Malformed):
@@ -77,7 +72,7 @@ async def answer(request: Request, process: Process) -> Response:
         response = _refusal(busy.status, str(busy), busy.code, media_type, wait)
     except TooSlow as slow:
         status = 504 if media_type == questions.GRAPHQL_JSON else 200
-        response = _refusal(status, str(slow), "TIMEOUT", media_type, {})
+        response = _refusal(status, str(slow), slow.code, media_type, {})
     except CONNECTION_LOST as lost:
         log.warning("the database is away", request_id=request_id, error=repr(lost))
         response = _refusal(
@@ -106,6 +101,12 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
     reading = request.method == "GET"
 
     async def stream(transport: HTTPStreamTransport) -> Response:
+        with process.load.one_more():
+            async with _in_time(process):
+                return await begun(transport)
+
+    async def begun(transport: HTTPStreamTransport) -> Response:
+        accepted = context.accepted = asyncio.Event()
         results = await process.schema.stream(
             question.query,
             variable_values=question.variables,
@@ -115,7 +116,8 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
             | {OperationType.SUBSCRIPTION},
         )
         review = partial(process.identity.viewer, authorization, remembered=False)
-        return await streams.response(results, transport, context, request_id, review)
+        tell = partial(body_of, request_id=request_id, metrics=process.metrics)
+        return await streams.response(results, transport, viewer, accepted, tell, review)
 
     transport = streams.transport_for(accept)
     if transport is not None and not questions.takes_json(accept):
@@ -127,7 +129,7 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
         if transport is None:
             raise
         return await stream(transport)
-    body = body_of(result, request_id)
+    body = body_of(result, request_id, process.metrics)
     if question.wants_cost:
         body["extensions"] = _cost(question)
     refused = is_request_error(result) and media_type == questions.GRAPHQL_JSON
@@ -142,9 +144,8 @@ def _body_bytes_max(viewer: Viewer, process: Process) -> int:
 async def _execute(
     process: Process, question: Question, context: Context, *, reading: bool
 ) -> ExecutionResult:
-    limit = asyncio.timeout(process.settings.request_timeout_seconds)
     try:
-        async with limit:
+        async with _in_time(process):
             return await process.schema.execute(
                 question.query,
                 variable_values=question.variables,
@@ -152,16 +153,25 @@ async def _execute(
                 operation_name=question.operation_name,
                 allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
             )
-    except TimeoutError:
-        if limit.expired():
-            raise TooSlow from None
-        raise
     except (CannotGetOperationTypeError, MissingQueryError):
         raise Malformed(400, "operationName must name one of the document's operations.") from None
     except InvalidOperationTypeError as wrong:
         if wrong.operation_type is OperationType.SUBSCRIPTION:
             raise Subscribes from None
         raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
+
+
+@asynccontextmanager
+async def _in_time(process: Process) -> AsyncGenerator[None]:
+    """Raises: TooSlow."""
+    limit = asyncio.timeout(process.settings.request_timeout_seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise TooSlow from None
+        raise
 
 
 def _cost(question: Question) -> dict[str, Any]:

@@ -6,11 +6,11 @@ Owns the names and the reading of measures. Owns nothing that is measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
@@ -57,6 +57,27 @@ class Metrics:
             buckets=_SIZES,
             registry=self._registry,
         )
+        self._errors = Counter(
+            "usage_feed_errors",
+            "Errors in the answers to operations, by code; INTERNAL is a fault of ours.",
+            ("code",),
+            registry=self._registry,
+        )
+        self.sockets = Gauge("usage_feed_sockets", "Open sockets.", registry=self._registry)
+        self.socket_operations = Gauge(
+            "usage_feed_socket_operations_running",
+            "Operations that run on sockets, those that follow an account included.",
+            registry=self._registry,
+        )
+        self._socket_operations = Counter(
+            "usage_feed_socket_operations", "Operations begun on sockets.", registry=self._registry
+        )
+        self._socket_closes = Counter(
+            "usage_feed_socket_closes",
+            "Sockets that the server closed, by code.",
+            ("code",),
+            registry=self._registry,
+        )
         self._asked_at = float("-inf")
         self._unresolved: Unresolved | None = None
 
@@ -69,6 +90,20 @@ class Metrics:
         requests, timed = counted
         requests.inc()
         timed.observe(seconds)
+
+    def told(self, errors: Iterable[dict[str, Any]]) -> None:
+        """Errors go out."""
+        for error in errors:
+            self._errors.labels(error["extensions"]["code"]).inc()
+
+    def operates(self) -> None:
+        """An operation begins on a socket."""
+        self._socket_operations.inc()
+        self.socket_operations.inc()
+
+    def closed(self, code: int) -> None:
+        """The server closes a socket."""
+        self._socket_closes.labels(str(code)).inc()
 
     def booked(self, intents: int) -> None:
         """The writer sends a batch to the database."""

@@ -6,6 +6,7 @@ limits of a single operation (`schema.limits`) and none of sockets (`websocket`)
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Generator
@@ -28,6 +29,15 @@ class ComeBack(Exception):
     def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TooSlow(Exception):
+    """The answer took too long. A write may have been booked: its idempotency key settles it."""
+
+    code = "TIMEOUT"
+
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
 
 
 class RateLimited(ComeBack):
@@ -81,7 +91,10 @@ class Rates:
 
 
 class Load:
-    """The requests in execution. More than `most` are turned away before they are read."""
+    """The requests in execution. More than `most` are turned away before they are read.
+
+    One that follows an account is in execution until it has its place in the feed.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -101,3 +114,39 @@ class Load:
             yield
         finally:
             self.now -= 1
+
+    def begin(self) -> Beginning:
+        """Take the room of one operation, until it says that it has begun. Raises: ComeBack."""
+        self.check()
+        self.now += 1
+        return Beginning(self)
+
+
+class Beginning:
+    """The time from an operation's question to its first result, or to its place in the feed."""
+
+    __slots__ = ("_load", "_timer", "is_late")
+
+    def __init__(self, load: Load) -> None:
+        self._load: Load | None = load
+        self._timer: asyncio.TimerHandle | None = None
+        self.is_late = False
+
+    def within(self, seconds: float, give_up: Callable[[], object]) -> None:
+        """Give up if it has not begun by then."""
+
+        def late() -> None:
+            self.is_late = True
+            give_up()
+
+        if self._load is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, late)
+
+    def set(self) -> None:
+        """It has begun, or ended; said again, it is said once."""
+        if self._load is not None:
+            self._load.now -= 1
+            self._load = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

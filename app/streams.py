@@ -24,13 +24,11 @@ from strawberry.http.streaming import (
     SSETransport,
 )
 
-from app.results import body_of
 from models.database import CONNECTION_LOST
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
 from resolvers.identity import KEY_MEMORY_SECONDS
 from schema import errors
-from schema.context import Context
 
 log = structlog.get_logger(__name__)
 
@@ -49,18 +47,19 @@ def transport_for(accept: str) -> HTTPStreamTransport | None:
 async def response(
     results: AsyncGenerator[Any, None],
     transport: HTTPStreamTransport,
-    context: Context,
-    request_id: str,
+    viewer: Viewer,
+    accepted: asyncio.Event,
+    tell: Callable[[Any], dict[str, Any]],
     review: Callable[[], Awaitable[Any]],
 ) -> Response:
     """A response that lasts as long as the results and the credential do, which `review` tells by
-    raising Unauthenticated.
+    raising Unauthenticated; `tell` makes a result's body.
 
     Guarantees: begins once the subscription is accepted, so that whatever a client does after it
     sees the response lands in the stream.
     """
-    stream = _Stream(results, request_id, context.viewer, review)
-    await stream.accepted(context.accepted)
+    stream = _Stream(results, viewer, tell, review)
+    await stream.accepted(accepted)
     return _StreamResponse(stream, transport)
 
 
@@ -68,12 +67,12 @@ class _Stream:
     def __init__(
         self,
         results: AsyncGenerator[Any, None],
-        request_id: str,
         viewer: Viewer,
+        tell: Callable[[Any], dict[str, Any]],
         review: Callable[[], Awaitable[Any]],
     ) -> None:
         self._results = results
-        self._request_id = request_id
+        self._tell = tell
         self._expires_at = math.inf if viewer.expires_at is None else viewer.expires_at
         self._review = review
         self._reviewed_at = time.monotonic()
@@ -110,7 +109,7 @@ class _Stream:
                 result = self._upcoming.result()
             except StopAsyncIteration:
                 return
-            yield body_of(result, self._request_id)
+            yield self._tell(result)
             self._upcoming = asyncio.ensure_future(anext(self._results))
 
     async def _stands(self) -> bool:

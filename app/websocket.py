@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
 from app.messages import Closing, Code, Message, question_of, read
-from app.pressure import RateLimited
+from app.pressure import Beginning, ComeBack, TooSlow
 from app.process import Process
 from app.questions import Question
 from app.results import body_of, is_request_error
@@ -142,6 +142,7 @@ class _Conversation:
     async def hold(self) -> None:
         """Converse until either side ends it, and leave no task, timer or count behind."""
         self._later(self._sockets.seconds_to_init, self._time_out)
+        self._process.metrics.sockets.inc()
         try:
             while True:
                 event = await self._receive()
@@ -158,6 +159,7 @@ class _Conversation:
             await self.close(Closing(Code.TRY_AGAIN_LATER, "Something went wrong on our side"))
         finally:
             self._closed = True
+            self._process.metrics.sockets.dec()
             await self._leave()
 
     async def _leave(self) -> None:
@@ -244,16 +246,21 @@ class _Conversation:
         try:
             self._process.rates.take(self._viewer)
             question = self._process.trusted.question(question)
-        except (RateLimited, DocumentRefused) as refused:
+            beginning = self._process.load.begin()
+        except (ComeBack, DocumentRefused) as refused:
             await self._refuse(operation_id, error_body(str(refused), refused.code))
             return
-        context = Context(self._viewer, self._process.services)
-        results = self._results(question, context)
-        self._operations[operation_id] = self._sockets.spawn(self._operate(operation_id, results))
+        context = Context(self._viewer, self._process.services, accepted=beginning)
+        operation = self._sockets.spawn(self._operate(operation_id, question, context, beginning))
+        self._operations[operation_id] = operation
+        beginning.within(self._process.settings.request_timeout_seconds, operation.cancel)
 
-    async def _operate(self, operation_id: str, results: Results) -> None:
+    async def _operate(
+        self, operation_id: str, question: Question, context: Context, beginning: Beginning
+    ) -> None:
+        self._process.metrics.operates()
         try:
-            last = await self._run(operation_id, results)
+            last = await self._run(operation_id, self._results(question, context), beginning)
             if self._process.stopping.is_set():
                 raise Closing(Code.SERVICE_RESTART, "The server is restarting")
             self._operations.pop(operation_id, None)
@@ -262,18 +269,28 @@ class _Conversation:
             await self.close(closing)
         except _Gone:
             pass
+        except asyncio.CancelledError:
+            if not beginning.is_late:
+                raise
+            self._operations.pop(operation_id, None)
+            with suppress(_Gone):
+                await self._refuse(operation_id, error_body(str(TooSlow()), TooSlow.code))
+        finally:
+            beginning.set()
+            self._process.metrics.socket_operations.dec()
 
-    async def _run(self, operation_id: str, results: Results) -> Message:
+    async def _run(self, operation_id: str, results: Results, beginning: Beginning) -> Message:
         """Send the operation's results; returns the message that ends it."""
         request_id = secrets.token_hex(8)
         begin = orjson.dumps({"id": operation_id, "type": "next"}).decode()[:-1] + ',"payload":'
         try:
             async with aclosing(results):
                 async for result in results:
+                    beginning.set()
                     if isinstance(result, str):
                         await self._send_text(f"{begin}{result}}}")
                         continue
-                    payload = body_of(result, request_id)
+                    payload = body_of(result, request_id, self._process.metrics)
                     if is_request_error(result):
                         _come_back_if_away(payload["errors"])
                         return {"type": "error", "payload": payload["errors"]}
@@ -319,6 +336,7 @@ class _Conversation:
             self._closed = True
             with suppress(OSError, RuntimeError):  # the client was faster
                 code, reason = closing.code, closing.reason
+                self._process.metrics.closed(code)
                 await self._send_event({"type": "websocket.close", "code": code, "reason": reason})
 
     def _later(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Protocol
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -58,6 +59,12 @@ class Loaders:
         return DataLoader(partial(loaders.jobs_by_charge, self._db), cache=False)
 
 
+class Notice(Protocol):
+    """Whoever waits to be told, such as an event."""
+
+    def set(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Context:
     """One operation's. What a customer reads, it reads behind the fence around its own account,
@@ -68,7 +75,7 @@ class Context:
     services: Services
     db: Reads = field(init=False)
     loaders: Loaders = field(init=False)
-    accepted: asyncio.Event = field(default_factory=asyncio.Event)
+    accepted: Notice = field(default_factory=asyncio.Event)
     """Set once a subscription has its place in the feed: every later line will be delivered."""
 
     def __post_init__(self) -> None:
