@@ -103,6 +103,20 @@ class Wish:
     inner: list[Wish] | None = None
 
 
+@strawberry.input
+class Part:
+    size: int
+    color: Color | None = strawberry.UNSET
+
+
+@strawberry.input
+class Errand:
+    what: str
+    part: Part | None
+    parts: list[Part | None] | None = strawberry.UNSET
+    tags: list[str] = strawberry.field(default_factory=lambda: ["usual"], name="labels")
+
+
 class Refuse(BasePermission):
     message = "not for you"
 
@@ -270,6 +284,10 @@ class _Attributes:
         sure: list[Wish] | None = strawberry.UNSET,
     ) -> str:
         return f"{number!r} {text!r} {color!r} {wish!r} {numbers!r} {sure!r}"
+
+    @strawberry.field
+    def run_errands(self, errand: Errand, more: list[Errand] | None = None) -> str:
+        return f"{errand!r} {more!r}"
 
     @strawberry.field
     def demand(self, number: int, wish: Wish) -> int | None:
