@@ -22,7 +22,7 @@ from app.faults.writers import Writers
 from models import feed
 from models.audit import audit
 
-AFTERMATH_SECONDS = 1.0
+AFTERMATH_SECONDS = 0.7
 FROZEN = "clients_frozen"
 
 
