@@ -31,6 +31,7 @@ class HttpProtocol(HttpToolsProtocol):
     _asking: asyncio.TimerHandle | None = None
     _listening: asyncio.TimerHandle | None = None
     _is_handed_over = False
+    _under_way: Any = None
     _is_in_head = True
     _unheard_bytes = 0
     """What came in that was neither a whole head nor a body: the parser keeps it, however long."""
@@ -77,10 +78,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         super().send_400_response(msg)
-        cycle: Any = self.cycle
-        if cycle is not None and not cycle.response_complete:  # nobody hears its answer any more
-            cycle.disconnected = True
-            cycle.message_event.set()
+        self._forget_what_is_asked()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._under_way = cycle
+        super()._start_asgi_task(cycle, app)
 
     def handle_websocket_upgrade(self) -> None:
         self._asking = _cancelled(self._asking)
@@ -107,9 +109,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._listening = self._later(self.seconds_to_listen)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_what_is_asked()
         self._asking = _cancelled(self._asking)
         self._listening = _cancelled(self._listening)
         super().connection_lost(exc)
+
+    def _forget_what_is_asked(self) -> None:
+        """Nobody hears the answers any more: not to the request under way, which uvicorn takes for
+        the last that came in, and not to those in line behind it.
+        """
+        asked: list[Any] = [self._under_way, *(cycle for cycle, _ in self.pipeline)]
+        self.pipeline.clear()
+        for cycle in asked:
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def _later(self, seconds: float) -> asyncio.TimerHandle:
         abort: Callable[[], None] = self.transport.abort

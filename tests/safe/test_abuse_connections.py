@@ -85,7 +85,9 @@ async def test_a_body_that_goes_on_after_its_answer_is_cut_off(api: Api) -> None
         going_on.cancel()
 
 
-async def test_a_client_that_reads_nothing_is_let_go(api: Api, service: Caller) -> None:
+async def test_a_client_that_reads_nothing_is_let_go(
+    api: Api, service: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     account = await service.opened("acme", granted=1)
     inputs = [
         {
@@ -105,6 +107,7 @@ async def test_a_client_that_reads_nothing_is_let_go(api: Api, service: Caller) 
         await asyncio.sleep(SHORT_SECONDS * 6)
         # What the system had taken from the server is still there to read; the rest is not.
         assert 0 < await rest_of(line) < 40 * one
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def rest_of(line: Line) -> int:
