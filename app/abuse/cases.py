@@ -16,6 +16,9 @@ JSON = {
     "Accept": "application/graphql-response+json",
 }
 
+PER_SECOND = 50.0
+"""What an account may ask on the average: whoever asks more is told to come back."""
+
 Attempt = Callable[[Stage], Awaitable[str]]
 """Makes one attempt and says, in a few words, what it was answered with."""
 
@@ -57,7 +60,7 @@ class Result:
 
 
 async def carry_out(case: Case, stage: Stage, share: float, idle_cpu: float) -> Result:
-    """Make a share of a case's attempts, one after the other.
+    """Make a share of a case's attempts, one after the other, at most `PER_SECOND`.
 
     `idle_cpu` is what the server uses anyway, in seconds per second: it is taken off.
     """
@@ -65,7 +68,8 @@ async def carry_out(case: Case, stage: Stage, share: float, idle_cpu: float) -> 
     times = max(1, round(case.times * share))
     used, began = target.server.cpu_seconds, time.monotonic()
     answers: Counter[str] = Counter()
-    for _ in range(times):
+    for number in range(times):
+        await asyncio.sleep(began + number / PER_SECOND - time.monotonic())
         answers[await case.attempt(target)] += 1
     anyway = 0.0 if case.is_shown else idle_cpu * (time.monotonic() - began)
     cost = max(0.0, target.server.cpu_seconds - used - anyway)
