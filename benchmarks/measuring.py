@@ -102,6 +102,12 @@ async def load(place: Place, work: Load, connections: int, seconds: float) -> Ro
     )
 
 
+async def load_until_it_ends(url: str, work: Load, connections: int) -> None:
+    """Load a server until it goes away, as one that is killed does."""
+    clients = [await _connected(url, work) for _ in range(connections)]
+    await asyncio.gather(*(client.gone for client in clients), return_exceptions=True)
+
+
 def cpu_seconds(pids: Iterable[int]) -> float:
     """User and system time that these processes have taken so far."""
     ticks = 0
@@ -164,13 +170,14 @@ class _Client(asyncio.Protocol):
         self._missing = int(length) - len(body)
 
     def _answered(self) -> None:
-        self._work.latencies.append(time.perf_counter() - self._asked_at)
-        self._work.answered.append(self._number)
         self.body = b"".join(self._received)
         self._received.clear()
         if self._work.mark not in self.body:
             self._fail(self.body)
-        elif time.perf_counter() < self._work.until:
+            return
+        self._work.latencies.append(time.perf_counter() - self._asked_at)
+        self._work.answered.append(self._number)
+        if time.perf_counter() < self._work.until:
             self._ask()
         else:
             self._end()

@@ -40,7 +40,7 @@ ON_NODE = (PEER, "postgraphile flat", "mercurius")
 CONTENDERS = ("ours", *IN_PYTHON, *ON_NODE)
 
 
-async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str, int], list[Round]]:
+async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str, str], list[Round]]:
     """The rounds of every contender and number of connections, interleaved, the first left out."""
     customers = await data.booked(stage, options.customers)
     places: dict[str, Place] = {}
@@ -57,13 +57,13 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
         }
         for name, page in told.items():
             assert page == told[FLOOR], f"{name} answers another page: {page} {told[FLOOR]}"
-    rounds: dict[tuple[str, int], list[Round]] = {}
+    rounds: dict[tuple[str, str], list[Round]] = {}
     for number, connections in itertools.product(range(options.rounds + 1), options.connections):
         for name, place in places.items():
             work = Load(_turns(requests[name]), mark=b"endCursor")
             one = await load(place, work, connections, options.seconds)
             if number:  # the first round warms up
-                rounds.setdefault((name, connections), []).append(one)
+                rounds.setdefault((name, str(connections)), []).append(one)
     return rounds
 
 

@@ -20,7 +20,7 @@ from benchmarks.picture import Bars, drawn_bars
 FOLDER = Path(__file__).parent
 README = FOLDER / "README.md"
 
-Rounds = Mapping[tuple[str, int], Sequence[Round]]
+Rounds = Mapping[tuple[str, str], Sequence[Round]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Column:
 
 COLUMNS = (
     Column("requests_per_second", "req/s", is_compared=True),
-    Column("p50_ms", "p50 ms", 2),
+    Column("p50_ms", "p50 ms", 2, is_compared=True),
     Column("p99_ms", "p99 ms", 1),
     Column("server_cpu_us", "server CPU µs", is_compared=True),
     Column("database_cpu_us", "PostgreSQL CPU µs"),
@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def medians(rounds: Rounds, measure: str) -> dict[tuple[str, int], float]:
+def medians(rounds: Rounds, measure: str) -> dict[tuple[str, str], float]:
     """The median of a measure for every contender and group."""
     return {
         key: statistics.median(float(getattr(one, measure)) for one in of_key)
@@ -57,19 +57,19 @@ def medians(rounds: Rounds, measure: str) -> dict[tuple[str, int], float]:
     }
 
 
-def table(rounds: Rounds, group: str, peers: Sequence[str]) -> str:
+def table(rounds: Rounds, group: str, peers: Sequence[str], name: str = "contender") -> str:
     """The medians, and for what is compared the ratio to each of the `peers`."""
-    headings = [group, "contender"]
+    headings = [group, name]
     for column in COLUMNS:
         headings.append(column.heading)
         if column.is_compared:
             headings += [f"of {peer}" for peer in peers]
     lines = [_row(headings), _row(["---:", "---", *["---:"] * (len(headings) - 2)])]
     found = {column: medians(rounds, column.name) for column in COLUMNS}
-    for name, number in sorted(rounds, key=lambda key: key[1]):
-        cells = [str(number), name]
+    for contender, number in _grouped(rounds):
+        cells = [number, contender]
         for column, of_all in found.items():
-            value = of_all[name, number]
+            value = of_all[contender, number]
             cells.append(f"{value:,.{column.digits}f}")
             if column.is_compared:
                 cells += [_ratio(value, of_all.get((peer, number))) for peer in peers]
@@ -107,9 +107,15 @@ def _load() -> str:
 def _bars(rounds: Rounds, column: Column, group: str) -> Bars:
     found = medians(rounds, column.name)
     groups: dict[str, dict[str, float]] = {}
-    for contender, number in sorted(rounds, key=lambda key: key[1]):
-        groups.setdefault(f"{number:,} {group}", {})[contender] = found[contender, number]
+    for contender, number in _grouped(rounds):
+        groups.setdefault(f"{number} {group}", {})[contender] = found[contender, number]
     return Bars(column.heading, groups, column.digits)
+
+
+def _grouped(rounds: Rounds) -> list[tuple[str, str]]:
+    """All keys, group by group, in the order in which they came."""
+    groups = list(dict.fromkeys(group for _, group in rounds))
+    return sorted(rounds, key=lambda key: groups.index(key[1]))
 
 
 def _ratio(value: float, peer: float | None) -> str:

@@ -14,6 +14,7 @@ from app.credentials import ACCOUNT_CLAIM, AUDIENCE, ISSUER
 from benchmarks.stage import Contender, Stage
 
 NODE_FOLDER = Path(__file__).resolve().parent.parent / "contenders_node"
+PLAIN_TABLES = Path(__file__).with_name("plain.sql")
 
 
 def ours(stage: Stage) -> Contender:
