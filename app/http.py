@@ -116,7 +116,7 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
             | {OperationType.SUBSCRIPTION},
         )
         review = partial(process.identity.viewer, authorization, remembered=False)
-        tell = partial(body_of, request_id=request_id, metrics=process.metrics)
+        tell = partial(body_of, request_id=request_id, process=process)
         return await streams.response(results, transport, viewer, accepted, tell, review)
 
     transport = streams.transport_for(accept)
@@ -129,7 +129,7 @@ async def _answer(request: Request, process: Process, media_type: str, request_i
         if transport is None:
             raise
         return await stream(transport)
-    body = body_of(result, request_id, process.metrics)
+    body = body_of(result, request_id, process)
     if question.wants_cost:
         body["extensions"] = _cost(question)
     refused = is_request_error(result) and media_type == questions.GRAPHQL_JSON

@@ -7,7 +7,7 @@ from typing import Any
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from app.metrics import Metrics
+from app.process import Process
 from schema import errors
 
 
@@ -18,12 +18,13 @@ def is_request_error(result: ExecutionResult) -> bool:
     return result.data is None and all(error.path is None for error in result.errors or ())
 
 
-def body_of(result: ExecutionResult, request_id: str, metrics: Metrics) -> dict[str, Any]:
+def body_of(result: ExecutionResult, request_id: str, process: Process) -> dict[str, Any]:
     """The result as the specification says; without data where nothing was executed."""
     body: dict[str, Any] = {}
     if result.errors:
-        body["errors"] = errors.presented(result, request_id)
-        metrics.told(body["errors"])
+        hints = process.settings.introspection
+        body["errors"] = errors.presented(result, request_id, hints=hints)
+        process.metrics.told(body["errors"])
     if not is_request_error(result):
         body["data"] = result.data
     return body

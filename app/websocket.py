@@ -290,7 +290,7 @@ class _Conversation:
                     if isinstance(result, str):
                         await self._send_text(f"{begin}{result}}}")
                         continue
-                    payload = body_of(result, request_id, self._process.metrics)
+                    payload = body_of(result, request_id, self._process)
                     if is_request_error(result):
                         _come_back_if_away(payload["errors"])
                         return {"type": "error", "payload": payload["errors"]}

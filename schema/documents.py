@@ -16,14 +16,18 @@ from graphql import (
     GraphQLError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    validate,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.execution import ParseOptions
 
 from schema import errors, limits
 
 _REMEMBERED_MAX = 500
 _REMEMBERED_LENGTH_MAX = 8_192
+_TOLD_MAX = 10
 
 
 class Documents(SchemaExtension):
@@ -31,12 +35,17 @@ class Documents(SchemaExtension):
 
     _valid: OrderedDict[str, DocumentNode]
     _rules: tuple[type[ASTValidationRule], ...]
+    _hides: bool
+    """Whether errors name nothing that the document did not."""
 
     @classmethod
     def remembering(cls, *, introspection: bool) -> type[Documents]:
         """The extension with a memory of its own, for one schema, which may be asked about."""
-        rules = () if introspection else (NoSchemaIntrospectionCustomRule,)
-        return type(cls.__name__, (cls,), {"_valid": OrderedDict(), "_rules": rules})
+        rules = (MaybeNullValidationRule, OneOfInputValidationRule)
+        if not introspection:
+            rules += (NoSchemaIntrospectionCustomRule,)
+        own = {"_valid": OrderedDict[str, DocumentNode](), "_rules": rules}
+        return type(cls.__name__, (cls,), own | {"_hides": not introspection})
 
     @classmethod
     def known(cls, text: str) -> DocumentNode | None:
@@ -60,14 +69,26 @@ class Documents(SchemaExtension):
             context.pre_execution_errors = self._ambiguity()
             yield
             return
-        context.pre_execution_errors = self._ambiguity() or limits.problems(document) or None
-        context.validation_rules += self._rules
+        found = self._ambiguity() or limits.problems(document) or self._problems(document)
+        context.pre_execution_errors = errors.invalid(found)
         yield
-        context.pre_execution_errors = errors.invalid(context.pre_execution_errors or [])
         if not context.pre_execution_errors and len(text) <= _REMEMBERED_LENGTH_MAX:
             self._valid[text] = document
             if len(self._valid) > _REMEMBERED_MAX:
                 self._valid.popitem(last=False)
+
+    def _problems(self, document: DocumentNode) -> list[GraphQLError]:
+        """What the specification's rules find, as far as it is worth telling: looking for similar
+        names is most of what a long list of errors costs.
+        """
+        context = self.execution_context
+        return validate(
+            context.schema._schema,  # pyright: ignore[reportPrivateUsage]
+            document,
+            (*context.validation_rules, *self._rules),
+            max_errors=_TOLD_MAX,
+            hide_suggestions=self._hides,
+        )
 
     def _ambiguity(self) -> list[GraphQLError]:
         """Strawberry runs the first of several operations; the specification wants one named."""

@@ -6,6 +6,7 @@ log, without the text of the query or its variables.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,14 +27,23 @@ INTERNAL = "INTERNAL"
 UNAVAILABLE = "UNAVAILABLE"
 MESSAGE_LENGTH_MAX = 500
 
+_HINT = re.compile(r" Did you mean [^?]*\?")
+"""What graphql-core adds to what is misspelt in variables, where it knows a similar name."""
+
 _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 """What Strawberry raises for a document without the operation that was asked for."""
 
 
-def presented(result: Any, request_id: str) -> list[dict[str, Any]]:
-    """The errors of an execution's result, ready to send."""
+def presented(result: Any, request_id: str, *, hints: bool = True) -> list[dict[str, Any]]:
+    """The errors of an execution's result, ready to send; without `hints` they name nothing of the
+    schema that the request did not.
+    """
     errors: Sequence[GraphQLError] = result.errors or ()
-    return [_presented(error, request_id) for error in errors]
+    shown = [_presented(error, request_id) for error in errors]
+    if not hints:
+        for error in shown:
+            error["message"] = _HINT.sub("", error["message"])
+    return shown
 
 
 def invalid(errors: Sequence[GraphQLError]) -> list[GraphQLError]:

@@ -9,9 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.api.support import issuer_keys, served
-from tests.clients.test_clients import CLIENTS, node
-
-__all__ = ["node"]
+from tests.clients.conftest import CLIENTS
 
 AUDITS = 61
 

@@ -23,6 +23,7 @@ from resolvers.access import Viewer, ViewerKind
 from schema.limits import LIMITS
 from tests.api.support import Api, Caller, document, served
 from tests.owner import owner_of
+from tests.safe.test_trusted import socket_of
 
 ASKED = {"query": "{ viewer { kind } }"}
 
@@ -172,6 +173,45 @@ async def test_the_schema_is_told_and_graphiql_is_shown_where_a_setting_says_so_
         assert (await service.ask("{ __typename }")) == {"__typename": "Query"}
         page = await api.caller(None).http.get("/graphql", headers={"Accept": "text/html"})
         assert page.status_code == 401
+
+
+@pytest.mark.parametrize("introspection", [False, True])
+async def test_what_is_misspelt_names_nothing_where_the_schema_is_not_told(
+    database_url: str, tmp_path: Path, introspection: bool
+) -> None:
+    async with served(database_url, tmp_path, introspection=introspection) as api:
+        service = await api.service()
+        account = await service.opened("acme")
+        filtered = (
+            "query ($f: UsageFilter) "
+            "{ viewer { account { usage(filter: $f) { nodes { __typename } } } } }"
+        )
+        asked: list[tuple[str, dict[str, Any]]] = [
+            ("{ viewr { kind } }", {}),
+            ("{ viewer { knd } }", {}),
+            ('{ account(ky: "a") { id } }', {}),
+            ("{ viewer { ... on Viewr { kind } } }", {}),
+            (filtered.replace("filter: $f", 'filter: {campain: "a"}'), {"f": None}),
+            (filtered.replace("filter: $f", "filter: {kinds: [CHARG]}"), {"f": None}),
+            ("query ($f: UsageFiltr) { viewer { kind } }", {}),
+            (filtered, {"f": {"campain": "a"}}),
+            (filtered, {"f": {"kinds": ["CHARG"]}}),
+            ("query ($id: ID!) { account(id: $id) { balanc } }", {"id": account}),
+        ]
+        for query, variables in asked:
+            body = {"query": query, "variables": variables}
+            answer = await service.http.post("/graphql", json=body)
+            assert ("Did you mean" in answer.text) == introspection, (query, answer.text)
+        async with socket_of(service) as socket:
+            await socket.subscribe("1", filtered, f={"kinds": ["CHARG"]})
+            assert ("Did you mean" in str(await socket.hear())) == introspection
+
+
+async def test_of_many_mistakes_the_first_are_told(service: Caller) -> None:
+    fields = " ".join(f"kin{n}" for n in range(200))
+    errors = (await service.answer(f"{{ viewer {{ {fields} }} }}"))["errors"]
+    assert len(errors) == 11
+    assert "Too many" in errors[-1]["message"]
 
 
 @pytest.mark.parametrize(
