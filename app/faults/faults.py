@@ -70,33 +70,42 @@ async def database_restarted(stage: Stage, chance: random.Random) -> str:
     return f"the database restarted ({'fast' if how is signal.SIGINT else 'immediate'})"
 
 
-async def database_link(stage: Stage, chance: random.Random) -> str:
-    return f"the way to the database {await _break(stage.to_database, chance)}"
+async def _cut(link: Proxy, seconds: float) -> str:
+    link.cut()
+    return "cut"
 
 
-async def client_link(stage: Stage, chance: random.Random) -> str:
-    return f"the way to the servers {await _break(stage.to_servers, chance)}"
+async def _half_closed(link: Proxy, seconds: float) -> str:
+    link.half_close()
+    return "half-closed"
 
 
-async def _break(link: Proxy, chance: random.Random) -> str:
-    seconds = chance.uniform(0.5, 6.0)
-    match chance.choice(("cut", "half-closed", "stalled", "slow")):
-        case "stalled":
-            link.stall()
-            await asyncio.sleep(seconds)
-            link.resume()
-            return f"stalled for {seconds:.1f} s"
-        case "slow":
-            link.delay(0.2)
-            await asyncio.sleep(seconds)
-            link.resume()
-            return f"200 ms slow for {seconds:.1f} s"
-        case "half-closed":
-            link.half_close()
-            return "half-closed"
-        case _:
-            link.cut()
-            return "cut"
+async def _stalled(link: Proxy, seconds: float) -> str:
+    link.stall()
+    await asyncio.sleep(seconds)
+    link.resume()
+    return f"stalled for {seconds:.1f} s"
+
+
+async def _slow(link: Proxy, seconds: float) -> str:
+    link.delay(0.2)
+    await asyncio.sleep(seconds)
+    link.resume()
+    return f"200 ms slow for {seconds:.1f} s"
+
+
+def _ways_of(name: str, words: str, link: Callable[[Stage], Proxy | None]) -> list[Fault]:
+    """Every way in which a connection through a proxy breaks."""
+
+    def fault_of(breaks: Callable[[Proxy, float], Awaitable[str]]) -> Fault:
+        async def fault(stage: Stage, chance: random.Random) -> str:
+            proxy = link(stage)
+            return f"{words} {await breaks(proxy, chance.uniform(0.5, 6.0))}" if proxy else ""
+
+        fault.__name__ = f"{name}{breaks.__name__}"
+        return fault
+
+    return [fault_of(breaks) for breaks in (_cut, _half_closed, _stalled, _slow)]
 
 
 async def notify_storm(stage: Stage, chance: random.Random) -> str:
@@ -133,12 +142,6 @@ async def redis_away(stage: Stage, chance: random.Random) -> str:
     return f"Redis {'killed' if kill else 'stopped'}, back after {seconds:.1f} s"
 
 
-async def redis_link(stage: Stage, chance: random.Random) -> str:
-    if stage.to_redis is None:
-        return ""
-    return f"the way to Redis {await _break(stage.to_redis, chance)}"
-
-
 EVERYWHERE: tuple[Fault, ...] = (
     server_killed,
     server_stopped,
@@ -146,9 +149,13 @@ EVERYWHERE: tuple[Fault, ...] = (
     listen_terminated,
     sessions_terminated,
     database_restarted,
-    database_link,
-    client_link,
     notify_storm,
     clock_jumped,
+    *_ways_of("database_link", "the way to the database", lambda stage: stage.to_database),
+    *_ways_of("client_link", "the way to the servers", lambda stage: stage.to_servers),
 )
-OF_REDIS: tuple[Fault, ...] = (redis_away, redis_away, redis_link)
+OF_REDIS: tuple[Fault, ...] = (
+    redis_away,
+    redis_away,
+    *_ways_of("redis_link", "the way to Redis", lambda stage: stage.to_redis),
+)

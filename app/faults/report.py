@@ -82,7 +82,7 @@ class Report:
 
     def __str__(self) -> str:
         kinds = [
-            f"{name.replace('_', ' '):<22} {len(late):4}  late {statistics.median(late):5.2f} s "
+            f"{name.replace('_', ' '):<26} {len(late):4}  late {statistics.median(late):5.2f} s "
             f"in the median, {max(late):5.2f} s at most"
             for name, late in self._by_kind()
         ]
