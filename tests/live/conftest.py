@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 
 import pytest
 
 from app.faults.servers import RedisServer
 from subscriptions.bell import Bell
+from tests.live.door import Door, door
 from tests.live.support import NEVER_SECONDS, Ledger, running
 
 
@@ -33,3 +35,10 @@ async def bell(ledger: Ledger) -> AsyncGenerator[Bell]:
     bell = Bell.over(ledger.db, None, poll_seconds=NEVER_SECONDS)
     async with running(bell):
         yield bell
+
+
+@pytest.fixture
+async def there(database_url: str, tmp_path: Path) -> AsyncGenerator[Door]:
+    """A server as it ships."""
+    async with door(database_url, tmp_path) as there:
+        yield there

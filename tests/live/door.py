@@ -37,6 +37,13 @@ LANDED = """subscription($account: ID!, $since: String) {
   usageEntryLanded(account: $account, since: $since) {
     edge { cursor node { ... on LedgerEntry { seq } } } } }"""
 
+VIEWER = "{ viewer { kind } }"
+
+
+def request(**fields: object) -> Message:
+    """A subscribe message with a query that anyone may ask."""
+    return {"id": "1", "type": "subscribe", "payload": {"query": VIEWER, **fields}}
+
 
 class Signer:
     """Signs customers' tokens."""

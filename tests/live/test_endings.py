@@ -6,16 +6,15 @@ import asyncio
 import json
 import socket as sockets
 import time
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from app.connection import WebSocketProtocol
-from app.websocket import SUBPROTOCOL
-from tests.live.door import LANDED, Door, Message, door
+from tests.live.door import LANDED, Door, door
 from tests.live.support import eventually
+from tests.live.wire import close_frame, connected, raw_socket, rest_of, say
 
 FROM_THE_START = "c2VxOjA="
 LINES = 6_000
@@ -28,58 +27,9 @@ class Impatient(WebSocketProtocol):
     seconds_to_linger = 1.0
 
 
-@asynccontextmanager
-async def _connected(there: Door) -> AsyncGenerator[sockets.socket]:
-    """A connection that reads only what the test reads."""
-    raw = sockets.socket()
-    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4_096)
-    raw.setblocking(False)
-    port = int(there.url.rpartition(":")[2])
-    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
-    try:
-        yield raw
-    finally:
-        raw.close()
-
-
-@asynccontextmanager
-async def _raw_socket(there: Door) -> AsyncGenerator[sockets.socket]:
-    """The same once it has shaken hands."""
-    loop = asyncio.get_running_loop()
-    port = int(there.url.rpartition(":")[2])
-    handshake = (
-        f"GET /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
-    )
-    async with _connected(there) as raw:
-        await loop.sock_sendall(raw, handshake.encode())
-        assert b"101" in await loop.sock_recv(raw, 4_096)
-        yield raw
-
-
-async def _say(raw: sockets.socket, message: Message) -> None:
-    text = json.dumps(message).encode()
-    header = bytes([0x81, 0xFE]) + len(text).to_bytes(2, "big") + bytes(4)  # masked with zeros
-    await asyncio.get_running_loop().sock_sendall(raw, header + text)
-
-
-async def _rest(raw: sockets.socket) -> bytes:
-    """Everything the server sent, to the end."""
-    received = bytearray()
-    async with asyncio.timeout(20):
-        while chunk := await asyncio.get_running_loop().sock_recv(raw, 1 << 20):
-            received += chunk
-    return bytes(received)
-
-
-def _close_frame(code: int, reason: str) -> bytes:
-    return bytes([0x88, 2 + len(reason)]) + code.to_bytes(2, "big") + reason.encode()
-
-
 async def _introduce(raw: sockets.socket, there: Door) -> None:
     token = {"authorization": f"Bearer {there.token}"}
-    await _say(raw, {"type": "connection_init", "payload": token})
+    await say(raw, {"type": "connection_init", "payload": token})
 
 
 async def _follow_more_than_buffers_hold(raw: sockets.socket, there: Door) -> None:
@@ -89,25 +39,25 @@ async def _follow_more_than_buffers_hold(raw: sockets.socket, there: Door) -> No
     query = LANDED.replace("{ seq }", "{ seq metadata }")
     variables = {"account": there.account, "since": FROM_THE_START}
     payload = {"query": query, "variables": variables}
-    await _say(raw, {"id": "1", "type": "subscribe", "payload": payload})
+    await say(raw, {"id": "1", "type": "subscribe", "payload": payload})
     await eventually(lambda: there.process.services.bell.followers == 1)
 
 
 async def test_a_client_that_stops_reading_is_closed_with_1013_behind_what_it_has_not_read(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with door(database_url, tmp_path, protocol=Impatient) as there, _raw_socket(there) as raw:
+    async with door(database_url, tmp_path, protocol=Impatient) as there, raw_socket(there) as raw:
         await _follow_more_than_buffers_hold(raw, there)
         await eventually(lambda: there.process.services.bell.followers == 0)
-        received = await _rest(raw)
-        assert received.endswith(_close_frame(1013, "The client reads too slowly"))
+        received = await rest_of(raw)
+        assert received.endswith(close_frame(1013, "The client reads too slowly"))
         assert received.count(b'"type":"next"') < LINES
 
 
 async def test_a_client_that_never_reads_again_is_let_go_of(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with door(database_url, tmp_path, protocol=Impatient) as there, _raw_socket(there) as raw:
+    async with door(database_url, tmp_path, protocol=Impatient) as there, raw_socket(there) as raw:
         await _follow_more_than_buffers_hold(raw, there)
         assert there.connections() == 1
         await eventually(lambda: there.connections() == 0, within_seconds=5)
@@ -119,10 +69,10 @@ async def test_a_client_that_answers_no_ping_is_closed_with_1013(
     """uvicorn's 1011 would be final to the npm client."""
     async with (
         door(database_url, tmp_path, protocol=Impatient, ping_seconds=0.3) as there,
-        _raw_socket(there) as raw,
+        raw_socket(there) as raw,
     ):
         await _introduce(raw, there)
-        assert (await _rest(raw)).endswith(_close_frame(1013, "No answer to a ping"))
+        assert (await rest_of(raw)).endswith(close_frame(1013, "No answer to a ping"))
 
 
 async def test_a_stop_tells_every_subscriber_to_come_back_within_2_seconds(
@@ -150,7 +100,7 @@ async def test_a_stop_tells_every_subscriber_to_come_back_within_2_seconds(
 async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with door(database_url, tmp_path) as there, _raw_socket(there) as raw:
+    async with door(database_url, tmp_path) as there, raw_socket(there) as raw:
         await _follow_more_than_buffers_hold(raw, there)
         await asyncio.sleep(0.5)
         began = time.monotonic()
@@ -161,7 +111,7 @@ async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(
 async def test_a_stop_does_not_wait_for_an_event_stream_that_nobody_reads(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with door(database_url, tmp_path) as there, _connected(there) as raw:
+    async with door(database_url, tmp_path) as there, connected(there) as raw:
         await there.grant(LINES, metadata="x" * 1_000)
         variables = {"account": there.account, "since": FROM_THE_START}
         query = LANDED.replace("{ seq }", "{ seq metadata }")

@@ -7,24 +7,16 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 
 from app.faults.verdict import Verdict
-from tests.live.door import LANDED, Door, Message, door
+from tests.live.door import LANDED, Door, Message
 from tests.live.support import eventually
 
 FROM_THE_START = "c2VxOjA="
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json'
-
-
-@pytest.fixture
-async def there(database_url: str, tmp_path: Path) -> AsyncGenerator[Door]:
-    """A server as it ships."""
-    async with door(database_url, tmp_path) as there:
-        yield there
 
 
 @dataclass
