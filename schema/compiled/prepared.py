@@ -1,7 +1,7 @@
 """Operations made ready: all that an executor needs and neither variables nor askers change.
 
-Owns the short way from raw variables to coerced ones. What is more than a text, a number, a truth
-value or null is left to graphql-core, and so is whatever it would refuse.
+Owns the short way from raw variables to coerced ones. Whatever graphql-core would refuse is left to
+it.
 """
 
 # graphql-core leaves its generics open.
@@ -21,9 +21,8 @@ from graphql.execution import (
 )
 from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource
-from graphql.utilities import coerce_input_value
 
-_FLAT = frozenset({str, int, float, bool, type(None)})
+from .variables import Read, reader
 
 
 @dataclass(slots=True)
@@ -63,11 +62,11 @@ class Prepared:
         self.fragment_definitions = executor.fragment_definitions
         self.fragments = executor.fragments
         self.operation = executor.operation
-        nodes = executor.operation.variable_definitions or ()
-        self._variables = [
-            (node.variable.name.value, get_variable_signature(executor.schema, node))
-            for node in nodes
-        ]
+        self._variables: list[tuple[str, Any, Read | None]] = []
+        for node in executor.operation.variable_definitions or ():
+            signature = get_variable_signature(executor.schema, node)
+            read = None if isinstance(signature, GraphQLError) else reader(signature.type)
+            self._variables.append((node.variable.name.value, signature, read))
 
     @property
     def type(self) -> OperationType:
@@ -105,8 +104,8 @@ class Prepared:
         """The variables' values; None where graphql-core shall coerce or refuse them."""
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for name, signature in self._variables:
-            if isinstance(signature, GraphQLError):
+        for name, signature, read in self._variables:
+            if read is None:
                 return None
             value = raw.get(name, Undefined)
             if value is Undefined:
@@ -114,7 +113,7 @@ class Prepared:
                     return None
                 sources[name] = VariableValueSource(signature)
                 continue
-            known = coerce_input_value(value, signature.type) if type(value) in _FLAT else Undefined
+            known = read(value)
             if known is Undefined:
                 return None
             sources[name] = VariableValueSource(signature, value)
