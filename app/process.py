@@ -19,7 +19,7 @@ from app.metrics import Metrics
 from app.pressure import Load, Rates
 from app.settings import Settings, SettingsError
 from app.trusted import Trusted
-from models.database import CONNECTION_LOST, SERVER_ROLE, Database
+from models.database import CONNECTION_LOST, SERVER_ROLE, SWEEP_ROLE, Database
 from models.fence import Fence
 from models.reasons import Catalogue
 from models.sweep import BATCH, sweep
@@ -116,7 +116,12 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
             metrics,
             trusted,
         )
-        sweeper = asyncio.create_task(_sweep(process), name="sweep")
+        sweep_db = await Database.connect(settings.database_url, 1, SWEEP_ROLE)
+        stack.push_async_callback(sweep_db.close)
+        sweep_writer = Writer(sweep_db, catalogue, bell.committed, metrics.booked)
+        stack.push_async_callback(sweep_writer.close)
+        sweeping = _sweep(process, sweep_db, sweep_writer)
+        sweeper = asyncio.create_task(sweeping, name="sweep")
         stack.push_async_callback(_ended, sweeper)
         stack.callback(process.stop)
         yield process
@@ -152,13 +157,15 @@ def trusted_documents(settings: Settings) -> Trusted:
         raise SettingsError(f"USAGE_FEED_TRUSTED_DOCUMENTS cannot be used: {error}") from error
 
 
-async def _sweep(process: Process) -> None:
-    """Every interval, end the jobs whose deadline has passed; on every instance at once."""
-    services = process.services
+async def _sweep(process: Process, db: Database, writer: Writer) -> None:
+    """Every interval, end the jobs whose deadline has passed; on every instance at once, in a role
+    that can do nothing else.
+    """
+    catalogue = process.services.catalogue
     while not process.stopping.is_set():
         try:
             for _ in range(SWEEPS_IN_A_ROW_MAX):
-                if await sweep(services.db, services.catalogue, services.writer) < BATCH:
+                if await sweep(db, catalogue, writer) < BATCH:
                     break
         except CONNECTION_LOST as lost:
             log.warning("the sweep waits for the database", error=repr(lost))

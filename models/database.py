@@ -37,6 +37,7 @@ _SESSION = {
 
 SERVER_ROLE = "usage_feed_server"
 CUSTOMER_ROLE = "usage_feed_customer"
+SWEEP_ROLE = "usage_feed_sweep"
 COMMAND_SECONDS = 30.0
 STATEMENT_SECONDS = 25
 """How long a statement of the server's may run in the database, whoever still waits for it."""
