@@ -242,11 +242,15 @@ async def entries(db: Reads, refs: Sequence[Ref]) -> dict[Ref, Entry]:
     }
 
 
-async def refunds_of(db: Reads, refs: Sequence[Ref]) -> dict[Ref, list[Entry]]:
-    """Each charge's refunds, in the order they landed; charges without one are left out."""
+async def refunds_of(
+    db: Reads, refs: Sequence[Ref], last_seq: int = SEQ_MAX
+) -> dict[Ref, list[Entry]]:
+    """Each charge's refunds up to line `last_seq`, in the order they landed; charges without one
+    are left out.
+    """
     found: defaultdict[Ref, list[Entry]] = defaultdict(list)
     for entry in await _wanted(db, refs, "e.charge_seq = w.seq"):
-        if entry.charge_seq is not None:
+        if entry.charge_seq is not None and entry.seq <= last_seq:
             found[entry.account_id, entry.charge_seq].append(entry)
     return dict(found)
 

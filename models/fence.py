@@ -8,14 +8,15 @@ for the fence; one that is bound to another account is bound anew before it is l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
 from models.database import CUSTOMER_ROLE, connect
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -47,11 +48,10 @@ class Fence:
         for bound in idle:
             await bound.connection.close()
 
-    @asynccontextmanager
-    async def lent(self, account_id: int) -> AsyncGenerator[asyncpg.Connection]:
-        """Lend a connection bound to the account.
+    async def read(self, account_id: int, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Do some reading on a connection bound to the account.
 
-        Guarantees: one on which anything was cut short is never lent again.
+        Guarantees: a connection on which anything was cut short is never used again.
         """
         async with self._slots:
             bound = self._chosen(account_id) or await self._opened()
@@ -62,7 +62,7 @@ class Fence:
                         "select set_config('usage_feed.account', $1, false)", str(account_id)
                     )
                     bound.account_id = account_id
-                yield bound.connection
+                found = await work(bound.connection)
             except asyncpg.PostgresError:
                 self._give_back(bound)
                 raise
@@ -70,8 +70,8 @@ class Fence:
                 self._open -= 1
                 bound.connection.terminate()
                 raise
-            else:
-                self._give_back(bound)
+            self._give_back(bound)
+            return found
 
     def _chosen(self, account_id: int) -> _Bound | None:
         """An idle connection that is still open: one bound to the account, or else, if no more may
@@ -109,13 +109,10 @@ class FencedReads:
         self._account_id = account_id
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        async with self._fence.lent(self._account_id) as connection:
-            return await connection.fetch(sql, *args)
+        return await self._fence.read(self._account_id, lambda c: c.fetch(sql, *args))
 
     async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
-        async with self._fence.lent(self._account_id) as connection:
-            return await connection.fetchrow(sql, *args)
+        return await self._fence.read(self._account_id, lambda c: c.fetchrow(sql, *args))
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        async with self._fence.lent(self._account_id) as connection:
-            return await connection.fetchval(sql, *args)
+        return await self._fence.read(self._account_id, lambda c: c.fetchval(sql, *args))

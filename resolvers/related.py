@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from models import feed, jobs
 from models.database import Reads
-from models.records import Entry, EntryKind, Job
+from models.records import Entry, EntryKind, Job, JobStatus
 from models.rows import Ref
 
 
@@ -32,9 +32,18 @@ class Related:
     refunds: dict[Ref, list[Entry]] | None = None
     jobs: dict[Ref, Job] | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether none of it can change any more."""
+        return all(job.status is not JobStatus.RUNNING for job in (self.jobs or {}).values())
 
-async def related(db: Reads, lines: Sequence[Entry], asked: Asked) -> Related:
-    """What belongs to these lines, and the refunds of the charges that they name as well."""
+
+async def related(
+    db: Reads, lines: Sequence[Entry], asked: Asked, last_seq: int = feed.SEQ_MAX
+) -> Related:
+    """What belongs to these lines, up to line `last_seq`; the refunds of the charges that they name
+    as well.
+    """
     entries = {(line.account_id, line.seq): line for line in lines}
     if asked.entries:
         named = [(line.account_id, line.charge_seq or line.corrects_seq) for line in lines]
@@ -44,6 +53,6 @@ async def related(db: Reads, lines: Sequence[Entry], asked: Asked) -> Related:
     jobs_wanted = {(line.account_id, line.job_seq) for line in lines if line.job_seq}
     return Related(
         entries if asked.entries else None,
-        await feed.refunds_of(db, charges) if asked.refunds else None,
+        await feed.refunds_of(db, charges, last_seq) if asked.refunds else None,
         await jobs.by_charges(db, list(jobs_wanted)) if asked.jobs and jobs_wanted else None,
     )

@@ -18,6 +18,7 @@ from models.rows import Ref
 from models.writer import Writer
 from resolvers import loaders
 from resolvers.access import Viewer, ViewerKind
+from schema.pages import Pages
 from subscriptions.bell import Bell
 
 
@@ -32,6 +33,7 @@ class Services:
     customers_writer: Writer
     """Acts in the customers' role, which may not write: should a check above ever be forgotten."""
     bell: Bell
+    pages: Pages = field(default_factory=Pages)
 
 
 class Loaders:

@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphql import GraphQLObjectType, TypeNameMetaFieldDef, Undefined
+from graphql import (
+    FieldNode,
+    GraphQLObjectType,
+    Node,
+    TypeNameMetaFieldDef,
+    Undefined,
+    Visitor,
+    visit,
+)
 from graphql.execution import Executor
 from graphql.execution.collect_fields import GroupedFieldSet, collect_fields
 
@@ -31,6 +39,8 @@ _HELPERS: dict[str, Any] = {
     "finish": runtime.finish,
     "gather": runtime.gather,
     "guard": runtime.guard,
+    "keep": runtime.keep,
+    "kept_of": runtime.kept_of,
     "later": runtime.later,
     "resolve": runtime.resolve,
     "unforeseen": runtime.unforeseen,
@@ -48,6 +58,17 @@ def compile_operation(executor: Executor[Any], *, one_by_one: bool) -> tuple[Any
     Raises: NotCompilable; GraphQLError where graphql-core cannot collect the fields.
     """
     return Compiler(executor).operation(one_by_one)
+
+
+class _Arguments(Visitor):
+    """Notices an argument of a field; those of directives are part of a plan's shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_field(self, node: FieldNode, *_: Node | Any) -> None:
+        self.found |= bool(node.arguments)
 
 
 class Compiler:
@@ -139,7 +160,11 @@ class Compiler:
 
     def _write_select(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> str:
         name = self.constant("select")
-        text = Text(f"def {name}(run, source, path):", "waiting = ()")
+        text = Text(f"def {name}(run, source, path):")
+        keeps = proofs.keeps(self.schema, type_) and not self._takes_arguments(fields)
+        if keeps:
+            text.add(f"if (kept := kept_of(source, {name})) is not None: return kept")
+        text.add("waiting = ()")
         out: list[str] = []
         for key, details in fields.items():
             definition: Any = self.schema.get_field(type_, details[0].node.name.value)
@@ -155,9 +180,21 @@ class Compiler:
             site = Site(type_, definition, details, definition.type)
             FieldText(self, text, site, value, repr(key), path).write_field()
             out.append(f"{key!r}: {value}")
-        text.add(f"out = {{{', '.join(out)}}}", "return gather(out, waiting) if waiting else out")
+        text.add(f"out = {{{', '.join(out)}}}", "if waiting: return gather(out, waiting)")
+        text.add(f"return keep(run, source, {name}, out)" if keeps else "return out")
         self._texts.append(str(text))
         return name
+
+    def _takes_arguments(self, fields: GroupedFieldSet) -> bool:
+        """Whether anything below depends on more than the source: an argument may be a variable."""
+        finder = _Arguments()
+        nodes = [detail.node.selection_set for details in fields.values() for detail in details]
+        for node in (*nodes, *(each.definition for each in self._executor.fragments.values())):
+            if node is not None:
+                visit(node, finder)
+        return finder.found or any(
+            detail.node.arguments for details in fields.values() for detail in details
+        )
 
     def _write_complete(self, site: Site, site_name: str) -> str:
         name = self.constant("complete")

@@ -17,6 +17,8 @@ from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
 Coroutine: Any = CoroutineType
+KEPT_MAX = 8
+"""Selections that an object keeps; there are seldom two."""
 
 
 class Site:
@@ -154,6 +156,22 @@ async def gather(values: Any, waiting: Sequence[tuple[Any, Any]]) -> Any:
     for (key, _), result in zip(waiting, results, strict=True):
         values[key] = result
     return values
+
+
+def kept_of(source: Any, select: Any) -> Any:
+    """What a plan made of this object before; None where it did not, or nothing is kept."""
+    kept = source.kept_selections
+    return None if kept is None else kept.get(select)
+
+
+def keep(run: Any, source: Any, select: Any, made: dict[str, Any]) -> dict[str, Any]:
+    """Keep what was made at once and without an error: then it is made of the object alone."""
+    kept = source.kept_selections
+    if kept is not None and not run.collected_errors.errors:
+        if len(kept) >= KEPT_MAX:
+            kept.clear()
+        kept[select] = made
+    return made
 
 
 def serially(run: Any, source: Any, roots: Sequence[Callable[..., Any]]) -> Any:

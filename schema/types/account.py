@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import strawberry
 
 from models import feed, records
 from models.rows import Ref
 from resolvers import statements, usage
+from resolvers.access import Scope, admit
 from resolvers.related import Asked, related
 from resolvers.usage import Window
 from schema import ids
@@ -19,6 +21,7 @@ from schema.described import argument, field, given, optional, output
 from schema.enums import EntryKind, JobStatus
 from schema.inputs import or_none
 from schema.lookahead import asked_below
+from schema.pages import Question
 from schema.scalars import Credits
 from schema.types.entries import UsageEntry, entry_of
 from schema.types.jobs import Job
@@ -88,26 +91,44 @@ _OF_REFUNDS = frozenset({"refunds", "refunded", "net"})
 Filter = Annotated[UsageFilter | None, argument("Which lines to show. Absent: all.")]
 
 
-async def usage_page(
-    info: Info,
-    account_id: int,
-    first: int | None,
-    after: str | None,
-    last: int | None,
-    before: str | None,
-    filter: UsageFilter | None,  # noqa: A002 - the contract's word
-    within: tuple[int, int] | None = None,
-) -> UsageConnection:
-    window = Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before))
-    chosen = feed.Filter() if filter is None else filter.to_model(account_id)
-    context, names = info.context, asked_below(info)
-    page = await usage.page(context.db, context.viewer, account_id, window, chosen, within)
-    asked = Asked(
-        entries=not names.isdisjoint(_OF_ENTRIES),
-        refunds=not names.isdisjoint(_OF_REFUNDS),
-        jobs="job" in names,
-    )
-    return UsageConnection(page=page, known=await related(context.db, page.entries, asked))
+@dataclass(frozen=True, slots=True)
+class PageAsked:
+    """The arguments of `usage`, wherever it stands."""
+
+    window: Window
+    filter: feed.Filter
+    related: Asked
+
+    @classmethod
+    def of(
+        cls,
+        info: Info,
+        account_id: int,
+        first: int | None,
+        after: str | None,
+        last: int | None,
+        before: str | None,
+        filter: UsageFilter | None,  # noqa: A002 - the contract's word
+    ) -> Self:
+        names = asked_below(info)
+        return cls(
+            Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before)),
+            feed.Filter() if filter is None else filter.to_model(account_id),
+            Asked(
+                entries=not names.isdisjoint(_OF_ENTRIES),
+                refunds=not names.isdisjoint(_OF_REFUNDS),
+                jobs="job" in names,
+            ),
+        )
+
+    async def read(
+        self, info: Info, account_id: int, within: tuple[int, int], last_seq: int = feed.SEQ_MAX
+    ) -> UsageConnection:
+        """The page among the lines `within`, with what belongs to it up to line `last_seq`."""
+        db, viewer = info.context.db, info.context.viewer
+        page = await usage.page(db, viewer, account_id, self.window, self.filter, within)
+        known = await related(db, page.entries, self.related, last_seq)
+        return UsageConnection(page=page, known=known)
 
 
 @output
@@ -178,8 +199,18 @@ class Account(Node):
         before: Before = None,
         filter: Filter = None,  # noqa: A002 - the contract's word
     ) -> UsageConnection:
-        """Its lines, newest first."""
-        return await usage_page(info, self.record.id, first, after, last, before, filter)
+        """Its lines, newest first: those that its balance is the sum of."""
+        account_id, last_seq = self.record.id, self.record.last_seq
+        asked = PageAsked.of(info, account_id, first, after, last, before, filter)
+        if not admit(info.context.viewer, Scope.READ, account_id):
+            return await asked.read(info, account_id, (0, last_seq), last_seq)
+        pages = info.context.services.pages
+        question = Question(account_id, last_seq, asked.window, asked.filter, asked.related)
+        page = pages.get(question)
+        if page is None:
+            page = await asked.read(info, account_id, (0, last_seq), last_seq)
+            pages.remember(question, page)
+        return page
 
     @field
     async def entry(

@@ -1,0 +1,127 @@
+"""A page that is remembered is the page that would be read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest_asyncio
+
+from models import intents
+from models.outcomes import Done
+from models.records import JobStatus
+from resolvers.access import Viewer, ViewerKind
+from schema import ids
+from schema.context import Context
+from schema.pages import PAGES_MAX, Pages
+from schema.schema import build_schema
+from tests.compiled.twins import Twin, twin
+
+PAGE = """query ($account: ID!, $first: Int, $after: String, $filter: UsageFilter) {
+  account(id: $account) { balance headCursor usage(first: $first, after: $after, filter: $filter) {
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    edges { cursor node { __typename
+      ... on LedgerEntry { id amount balanceAfter reason { title } }
+      ... on Charge { refunded net refunds { amount } } ... on Refund { charge { net } } } } } }
+}"""
+WITH_JOBS = PAGE.replace("reason {", "job { status refundDecision { refunded } } reason {")
+SCHEMA = build_schema()
+
+
+@pytest_asyncio.fixture
+async def ledger(database_url: str) -> AsyncGenerator[Twin]:
+    async with twin(database_url) as made:
+        yield made
+
+
+async def told(ledger: Twin, text: str, *, anew: bool = False, **variables: Any) -> Any:
+    """The answer; `anew` is that of a process that remembers nothing."""
+    services = replace(ledger.services, pages=Pages()) if anew else ledger.services
+    context = replace(ledger.context(), services=services)
+    result = await SCHEMA.execute(text, variables, context)
+    assert result.errors is None
+    return result.data
+
+
+async def test_whatever_is_booked_in_between_no_page_is_out_of_date(ledger: Twin) -> None:
+    random, account = Random(7), ledger.accounts[0]
+    running: list[str] = []
+    for step in range(120):
+        await _book(ledger, random, account, running, str(step))
+        for text in (PAGE, WITH_JOBS):
+            asked: dict[str, Any] = {
+                "account": ids.account(account),
+                "first": random.choice([2, 5, 50]),
+                "after": random.choice([None, None, ids.cursor(random.randint(2, 30))]),
+                "filter": random.choice([None, None, {"kinds": ["CHARGE"]}, {"campaign": "a"}]),
+            }
+            assert await told(ledger, text, **asked) == await told(ledger, text, anew=True, **asked)
+
+
+async def _book(ledger: Twin, random: Random, account: int, running: list[str], key: str) -> None:
+    given: dict[str, Any] = {"account_id": account, "idempotency_key": f"more-{key}"}
+    choice = random.randrange(4)
+    if choice == 0:
+        start = intents.StartJob(
+            **given, key=key, job_operation="draft", amount=3, deadline_seconds=10**6, campaign="a"
+        )
+        await ledger.book(start)
+        running.append(key)
+    elif choice == 1 and running:
+        ended = running.pop(random.randrange(len(running)))
+        status = random.choice([JobStatus.SUCCEEDED, JobStatus.FAILED])
+        await ledger.book(intents.FinishJob(**given, key=ended, status=status))
+    elif choice == 2:
+        await ledger.book(intents.GrantCredits(**given, amount=9, reason_code="GRANT_PROMO"))
+
+
+async def test_a_page_is_read_once_while_its_account_stands_still(ledger: Twin) -> None:
+    account = ledger.accounts[1]
+    first = await told(ledger, PAGE, account=ids.account(account), first=10)
+    assert len(ledger.services.pages) == 1
+    assert await told(ledger, PAGE, account=ids.account(account), first=10) == first
+    assert len(ledger.services.pages) == 1
+    given: dict[str, Any] = {"account_id": account, "idempotency_key": "one more"}
+    done = await ledger.book(intents.GrantCredits(**given, amount=9, reason_code="GRANT_PROMO"))
+    assert isinstance(done, Done)
+    after = await told(ledger, PAGE, account=ids.account(account), first=10)
+    assert after["account"]["usage"]["edges"][0]["node"]["amount"] == 9
+    assert len(ledger.services.pages) == 2
+
+
+async def test_a_page_with_a_job_under_way_is_not_remembered(ledger: Twin) -> None:
+    account = ledger.accounts[1]
+    start = intents.StartJob(
+        account_id=account, idempotency_key="s", key="under way", job_operation="draft", amount=3,
+        deadline_seconds=10**6,
+    )  # fmt: skip
+    await ledger.book(start)
+    before = await told(ledger, WITH_JOBS, account=ids.account(account), first=1)
+    assert len(ledger.services.pages) == 0
+    end = intents.FinishJob(
+        account_id=account, idempotency_key="e", key="under way", status=JobStatus.SUCCEEDED
+    )
+    await ledger.book(end)  # no line: the account stands still
+    after = await told(ledger, WITH_JOBS, account=ids.account(account), first=1)
+    statuses = [page["account"]["usage"]["edges"][0]["node"]["job"]["status"]
+                for page in (before, after)]  # fmt: skip
+    assert statuses == ["RUNNING", "SUCCEEDED"]
+
+
+async def test_a_remembered_page_is_nobody_elses(ledger: Twin) -> None:
+    own, foreign = ledger.accounts[:2]
+    await told(ledger, PAGE, account=ids.account(foreign), first=10)
+    stranger = Viewer(ViewerKind.CUSTOMER, "own", own)
+    context = Context(stranger, ledger.services)
+    result = await SCHEMA.execute(PAGE, {"account": ids.account(foreign), "first": 10}, context)
+    assert result.data == {"account": None}
+
+
+async def test_no_more_pages_are_remembered_than_the_bound(ledger: Twin) -> None:
+    account = ids.account(ledger.accounts[0])
+    for first in range(1, 101):
+        for after in (None, ids.cursor(8), ids.cursor(6)):
+            await told(ledger, PAGE, account=account, first=first, after=after)
+    assert len(ledger.services.pages) == PAGES_MAX
