@@ -6,8 +6,10 @@ variables.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import warnings
 from typing import TextIO
 
 import structlog
@@ -55,6 +57,20 @@ def set_up(
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
     for package in OUR_PACKAGES:
         logging.getLogger(package).setLevel(number)
+
+
+def pass_over_what_was_given_up() -> None:
+    """Say nothing of coroutines that never began: a field that fails gives up those beside it.
+    Python warns of them, or fails at it, whenever it happens to collect them.
+    """
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    said = sys.unraisablehook
+
+    def say(unraisable: sys.UnraisableHookArgs) -> None:
+        if not asyncio.iscoroutine(unraisable.object):
+            said(unraisable)
+
+    sys.unraisablehook = say
 
 
 def _named_only(_: object, __: str, event: EventDict) -> EventDict:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from app.asgi import create_app
 from app.connection import WebSocketProtocol
+from app.logs import pass_over_what_was_given_up
 from app.patience import HttpProtocol
 from app.process import Process, running
 from app.settings import Settings
@@ -76,6 +77,7 @@ async def serve(settings: Settings, on_listening: Callable[[str], None] | None =
         async with running(settings) as process:
             address = url_of(listener, settings.host)
             spare_what_stays()
+            pass_over_what_was_given_up()
             server = make_server(process, lambda: on_listening(address) if on_listening else None)
             await server.serve([listener])
 

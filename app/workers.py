@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from app import colleagues
+from app.logs import pass_over_what_was_given_up
 from app.process import running
 from app.server import make_server, reserved, spare_what_stays, url_of
 from app.settings import Settings, SettingsError
@@ -158,6 +159,7 @@ async def work(number: int, folder: Path, settings: Settings) -> None:
         colleagues.telling(places[number], lambda: process.metrics.text(process)),
     ):
         spare_what_stays()
+        pass_over_what_was_given_up()
         server = make_server(process, on_listening, lambda: colleagues.told_by(places))
         _when_alone(server.stop)
         with reserved(settings.host, settings.port) as address:
