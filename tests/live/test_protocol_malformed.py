@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 from app.messages import ID_LENGTH_MAX
 from app.server import WEBSOCKET_BYTES_MAX
 from tests.live.door import Door, request
+from tests.live.malformed import Malformed, malformed
+from tests.live.wire import raw_socket, rest_of
+
+MALFORMED_BY_CHANCE = 600
 
 MALFORMED = {
     "nothing": "",
@@ -106,3 +111,56 @@ async def test_a_message_in_many_fragments_is_one_message(there: Door) -> None:
     async with there.introduced() as socket:
         await socket.connection.send(list('{"type":"ping"}'))
         assert await socket.hear() == {"type": "pong"}
+
+
+async def test_whatever_is_malformed_is_closed_with_its_code_and_never_with_1006(
+    there: Door, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_once = asyncio.Semaphore(8)
+
+    async def meet(case: Malformed, introduced: bool) -> tuple[str, int, str]:
+        async with at_once, there.socket() as socket:
+            if introduced:
+                await socket.introduce(there.token)
+            sent = case.sent[0] if len(case.sent) == 1 else case.sent
+            await socket.connection.send(sent, text=case.is_text)
+            return case.way, *await socket.closed()
+
+    cases = malformed(seed=4, number=MALFORMED_BY_CHANCE)
+    met = await asyncio.gather(*(meet(case, n % 2 == 0) for n, case in enumerate(cases)))
+    assert [(way, code) for way, code, _ in met] == [(case.way, case.code) for case in cases]
+    for _, code, reason in met:
+        assert code != 4400 or reason.startswith("Invalid message: ")
+        assert len(reason.encode()) <= 123
+    async with there.introduced() as socket:
+        assert await socket.is_open()
+    assert "Traceback" not in "".join(capsys.readouterr())
+
+
+def _frame(first: int, payload: bytes, masked: bool = True) -> bytes:
+    return bytes([first, len(payload) | 0x80 * masked]) + bytes(4 * masked) + payload
+
+
+BROKEN_FRAMES = {
+    "an unmasked frame": _frame(0x81, b'{"type":"ping"}', masked=False),
+    "a reserved bit": _frame(0xC1, b'{"type":"ping"}'),
+    "a reserved opcode": _frame(0x83, b"x"),
+    "a reserved control opcode": _frame(0x8B, b""),
+    "a continuation of nothing": _frame(0x80, b"x"),
+    "a text within a text": _frame(0x01, b"{") + _frame(0x81, b"{}"),
+    "a fragmented ping": _frame(0x09, b"x"),
+    "a ping of 126 bytes": bytes([0x89, 0xFE, 0, 126]) + bytes(4) + b"x" * 126,
+    "a close of one byte": _frame(0x88, b"x"),
+    "a close with a reserved code": _frame(0x88, (1005).to_bytes(2, "big")),
+}
+
+
+async def test_a_broken_frame_is_closed_with_1002(
+    there: Door, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, frame in BROKEN_FRAMES.items():
+        async with raw_socket(there) as raw:
+            await asyncio.get_running_loop().sock_sendall(raw, frame)
+            received = await rest_of(raw)
+            assert (name, received[:1], received[2:4]) == (name, b"\x88", (1002).to_bytes(2, "big"))
+    assert "Traceback" not in "".join(capsys.readouterr())
