@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.live.door import Door, Message, door, request
+from tests.live.support import eventually
 from tests.owner import owner_of
 
 
@@ -81,6 +83,35 @@ async def test_a_client_that_does_not_introduce_itself_is_closed_with_4408(
         async with there.introduced() as socket:
             await asyncio.sleep(0.4)
             assert await socket.is_open()
+
+
+async def test_what_follows_the_introduction_at_once_is_answered_after_the_ack(there: Door) -> None:
+    async with there.socket() as socket:
+        payload = {"authorization": f"Bearer {there.token}"}
+        await socket.say({"type": "connection_init", "payload": payload})
+        await socket.say(request())
+        heard = [await socket.hear() for _ in range(3)]
+        assert [message["type"] for message in heard] == ["connection_ack", "next", "complete"]
+
+
+async def test_every_message_of_the_server_is_text_with_a_type(there: Door) -> None:
+    async with there.introduced() as socket:
+        await socket.say({"type": "ping"})
+        await socket.say(request())
+        await socket.subscribe("2", "{ nothing }")
+        for _ in range(4):
+            text = await socket.connection.recv()
+            assert isinstance(text, str)
+            assert json.loads(text)["type"] in ("pong", "next", "complete", "error")
+
+
+async def test_a_client_that_closes_is_answered_and_leaves_nothing_behind(there: Door) -> None:
+    async with there.introduced() as socket:
+        await socket.follow("1", there.account)
+        await eventually(lambda: there.process.services.bell.followers == 1)
+        await socket.connection.close(1000)
+        assert socket.connection.close_code == 1000
+    await eventually(lambda: there.process.services.bell.followers == 0)
 
 
 async def test_a_second_introduction_is_closed_with_4429(there: Door) -> None:

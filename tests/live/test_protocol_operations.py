@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.messages import ID_LENGTH_MAX
-from tests.live.door import LANDED, VIEWER, Door, Message, door
+from tests.live.door import LANDED, VIEWER, Door, Message, door, request
 
 
 async def test_an_id_that_is_in_use_is_closed_with_4409(there: Door) -> None:
@@ -36,6 +36,39 @@ async def test_an_id_is_free_again_after_its_operation(there: Door) -> None:
 async def test_complete_for_an_unknown_id_is_ignored(there: Door) -> None:
     async with there.introduced() as socket:
         await socket.say({"id": "never", "type": "complete"})
+        assert await socket.is_open()
+
+
+async def test_what_may_be_null_or_absent_may_be_both(there: Door) -> None:
+    async with there.introduced() as socket:
+        extras: list[Message] = [{}, {"operationName": None}, {"variables": None}, {"more": 1}]
+        for n, extra in enumerate(extras):
+            await socket.say({**request(**extra), "id": str(n)})
+            assert (await socket.hear())["payload"] == {"data": {"viewer": {"kind": "CUSTOMER"}}}
+            assert await socket.hear() == {"id": str(n), "type": "complete"}
+
+
+async def test_an_id_is_one_sockets_own(there: Door) -> None:
+    async with there.introduced() as one, there.introduced() as other:
+        for socket in (one, other):
+            await socket.follow("1", there.account, since="c2VxOjA=")
+        await there.grant(1)
+        assert [await socket.hear_seq() for socket in (one, other)] == [1, 1]
+        await one.say({"id": "1", "type": "complete"})
+        assert await one.is_open()
+        await there.grant(1)
+        assert await other.hear_seq() == 2
+        assert await one.hears_nothing()
+
+
+async def test_after_an_error_comes_no_complete_and_the_id_is_free(there: Door) -> None:
+    async with there.introduced() as socket:
+        for _ in range(3):
+            await socket.subscribe("1", "{ nothing }")
+            assert (await socket.hear())["type"] == "error"
+        await socket.subscribe("1", VIEWER)
+        assert (await socket.hear())["type"] == "next"
+        assert await socket.hear() == {"id": "1", "type": "complete"}
         assert await socket.is_open()
 
 

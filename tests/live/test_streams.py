@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.faults.verdict import Verdict
-from tests.live.door import LANDED, Door, Message
+from tests.live.door import LANDED, VIEWER, Door, Message
 from tests.live.support import eventually
 
 FROM_THE_START = "c2VxOjA="
@@ -99,16 +99,52 @@ async def test_a_query_is_one_event_and_complete(there: Door) -> None:
         assert await events.ended()
 
 
+async def test_a_get_is_answered_as_a_stream_too(there: Door) -> None:
+    """A browser's EventSource can ask in no other way."""
+    headers = {"Accept": "text/event-stream"}
+    async with there.http() as client:
+        answer = await client.get("/graphql", params={"query": VIEWER}, headers=headers)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = Events(answer, _nothing_more(), answer.text)
+        assert await events.hear() == ("next", {"data": {"viewer": {"kind": "CUSTOMER"}}})
+        assert await events.hear() == ("complete", None)
+
+
+async def _nothing_more() -> AsyncGenerator[str, None]:
+    return
+    yield
+
+
+async def test_a_mutation_is_one_event_and_complete(there: Door) -> None:
+    query = """mutation($account: ID!) { grantCredits(input: {account: $account, amount: 5,
+      idempotencyKey: "k", reasonCode: "GRANT_PROMO"}) { ... on CreditsGranted { replayed } } }"""
+    key = await there.service_key()
+    for replayed in (False, True):
+        async with _events(there, query, key, account=there.account) as events:
+            granted = {"grantCredits": {"replayed": replayed}}
+            assert await events.hear() == ("next", {"data": granted})
+            assert await events.hear() == ("complete", None)
+            assert await events.ended()
+
+
+async def test_there_is_no_single_connection_mode(there: Door) -> None:
+    async with there.http() as client:
+        for method in ("PUT", "DELETE"):
+            answer = await client.request(method, "/graphql", params={"operationId": "1"})
+            assert answer.status_code == 405
+
+
 @pytest.mark.parametrize(
     ("query", "account", "code"),
     [
         ("{ viewer {", "", "GRAPHQL_PARSE_FAILED"),
         ("{ nothing }", "", "GRAPHQL_VALIDATION_FAILED"),
         (LANDED, "QWNjb3VudDo5OTk=", "NOT_FOUND"),
+        (LANDED, [1], "BAD_USER_INPUT"),
     ],
 )
 async def test_what_cannot_run_is_one_event_with_its_error_and_complete(
-    there: Door, capsys: pytest.CaptureFixture[str], query: str, account: str, code: str
+    there: Door, capsys: pytest.CaptureFixture[str], query: str, account: object, code: str
 ) -> None:
     async with _events(there, query, account=account) as events:
         name, data = await events.hear()
