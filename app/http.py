@@ -24,7 +24,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app import questions, streams
+from app import questions, streams, travel
 from app.pressure import ComeBack, TooSlow
 from app.process import Process
 from app.questions import Malformed, Question
@@ -43,7 +43,7 @@ CUSTOMER_BODY_BYTES_MAX = 65_536
 
 _READING = frozenset({OperationType.QUERY})
 _ALL_AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
-_UNSEEN = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
+_UNSEEN = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding, Authorization"}
 
 
 class Subscribes(Malformed):
@@ -85,7 +85,7 @@ async def answer(request: Request, process: Process) -> Response:
     except Exception:
         log.exception("a request failed", request_id=request_id)
         response = _json(errors.internal_error(request_id), 500, media_type)
-    return response
+    return travel.prepared(request, response)
 
 
 async def _answer(request: Request, process: Process, media_type: str, request_id: str) -> Response:
