@@ -36,7 +36,8 @@ from schema.documents import Documents
 from schema.schema import UsageSchema
 from schema.subscriptions import UsageLanded
 
-MEMORY_SECONDS = 2.0
+MEMORY_SECONDS = 1.0
+"""What was rendered is remembered for this long, and forgotten within twice of it."""
 MEMORY_MAX = 10_000
 
 Event = str | ExecutionResult | PreExecutionError
@@ -66,17 +67,19 @@ class _Rendering:
     def __init__(self, executor: Any) -> None:
         self._executor = executor.build_per_event_executor(None)
         self._executor.context_value = None  # whoever asked first may be gone long before the last
-        self._rendered: dict[_Key, asyncio.Future[str | None]] = {}
+        self._recent: dict[_Key, asyncio.Future[str | None]] = {}
+        self._older: dict[_Key, asyncio.Future[str | None]] = {}
+        self._ageing: asyncio.TimerHandle | None = None
 
     def known(self, event: UsageLanded, context: Context) -> str | None:
         """The event's payload, where somebody has just rendered it."""
-        promised = self._rendered.get(_key(event, context))
+        promised = self._remembered(_key(event, context))
         return promised.result() if promised is not None and promised.done() else None
 
     async def of(self, event: UsageLanded, context: Context) -> Event:
         """The event's payload, by whoever comes first."""
         key = _key(event, context)
-        promised = self._rendered.get(key)
+        promised = self._remembered(key)
         if promised is not None and (payload := await asyncio.shield(promised)) is not None:
             return payload
         return await self._render(event, context, key)
@@ -84,9 +87,10 @@ class _Rendering:
     async def _render(self, event: UsageLanded, context: Context, key: _Key) -> Event:
         loop = asyncio.get_running_loop()
         promised: asyncio.Future[str | None] = loop.create_future()
-        if len(self._rendered) < MEMORY_MAX and key not in self._rendered:
-            self._rendered[key] = promised
-            loop.call_later(MEMORY_SECONDS, self._rendered.pop, key, None)
+        if len(self._recent) < MEMORY_MAX and self._remembered(key) is None:
+            self._recent[key] = promised
+            if self._ageing is None:
+                self._ageing = loop.call_later(MEMORY_SECONDS, self._age)
         payload = None
         try:
             executor = self._executor.build_per_event_executor(event)
@@ -100,6 +104,15 @@ class _Rendering:
             return payload
         finally:
             promised.set_result(payload)
+
+    def _remembered(self, key: _Key) -> asyncio.Future[str | None] | None:
+        return self._recent.get(key) or self._older.get(key)
+
+    def _age(self) -> None:
+        """Forget what was rendered longer ago than last time: one timer, not one for each line."""
+        self._older, self._recent = self._recent, {}
+        loop = asyncio.get_running_loop()
+        self._ageing = loop.call_later(MEMORY_SECONDS, self._age) if self._older else None
 
 
 class Live:
