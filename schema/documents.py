@@ -27,7 +27,7 @@ from schema import errors, limits
 
 _REMEMBERED_MAX = 500
 _REMEMBERED_LENGTH_MAX = 8_192
-_TOLD_MAX = 10
+_TOLD_MAX = 5
 
 
 class Documents(SchemaExtension):
