@@ -6,7 +6,6 @@ Owns the checks of single values. Owns no rule that needs the ledger's state.
 from __future__ import annotations
 
 import json
-import math
 import zoneinfo
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from functools import cache
 from typing import TypeAlias
 
 from models.outcomes import InvalidInput
+from models.records import CREDITS_MAX
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -80,7 +80,7 @@ def check_metadata(field: str, value: Json) -> InvalidInput | None:
     if not _storable(value):
         return InvalidInput(
             field=field,
-            message=f"{field} must be JSON of finite numbers and text without NUL characters.",
+            message=f"{field} must be JSON of numbers within ±(2^53-1) and of text without NUL.",
         )
     if len(json.dumps(value, ensure_ascii=False).encode()) > METADATA_BYTES_MAX:
         return InvalidInput(
@@ -98,8 +98,8 @@ def _storable(value: Json) -> bool:
     match value:
         case str():
             return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
-        case float():
-            return math.isfinite(value)
+        case int() | float():
+            return abs(value) <= CREDITS_MAX  # false for NaN
         case dict():
             return all(_storable(k) and _storable(v) for k, v in value.items())
         case list():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, date, datetime
 from typing import Any, NewType, cast
@@ -91,9 +90,8 @@ def _members(value: Any) -> list[Any]:
 
 
 def _inexact(value: object) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return type(value) is int and abs(value) > CREDITS_MAX
+    # A float beyond is whole too, and PostgreSQL gives it back with all its digits.
+    return type(value) in (int, float) and not abs(cast("float", value)) <= CREDITS_MAX
 
 
 SCALARS: dict[object, Any] = {
