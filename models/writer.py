@@ -141,6 +141,10 @@ class Writer:
             _answer_unknown(self._queue)
             self._queue.clear()
             raise
+        except CONNECTION_LOST as lost:
+            log.warning(
+                "the connection was lost while booking", intents=len(batch), error=repr(lost)
+            )
         except Exception:
             log.exception("a batch could not be booked", intents=len(batch))
         finally:
@@ -154,11 +158,8 @@ class Writer:
         batch.sort(key=lambda waiting: waiting.intent.account_id)
         try:
             rows = await self._call([waiting.intent for waiting in batch])
-        except CONNECTION_LOST as lost:
-            log.warning(
-                "the connection was lost while booking", intents=len(batch), error=repr(lost)
-            )
-            return
+        except CONNECTION_LOST:
+            raise
         except asyncpg.PostgresError as refused:
             if len(batch) == 1:
                 log.error(
@@ -182,17 +183,19 @@ class Writer:
         return await self._db.fetch(_BOOK, encoded)
 
     async def _answer(self, batch: list[_Waiting], rows: list[asyncpg.Record]) -> None:
-        moved: set[int] = set()
+        moved = {
+            row["entry"]["account_id"]
+            for row in rows
+            if row["status"] == "DONE" and row["entry"] is not None
+        }
+        if moved and self._on_committed:  # first: an answer can still be lost
+            self._on_committed(sorted(moved))
         for row in rows:
             place: int = row["ord"]
             waiting = batch[place - 1]
             outcome = await decode(row, waiting.intent, self._catalogue)
-            if row["status"] == "DONE" and row["entry"] is not None:
-                moved.add(row["entry"]["account_id"])
             if not waiting.answer.done():
                 waiting.answer.set_result(outcome)
-        if moved and self._on_committed:
-            self._on_committed(sorted(moved))
 
 
 def _answer_unknown(batch: Iterable[_Waiting]) -> None:

@@ -16,7 +16,11 @@ from app.embedded import EmbeddedPostgres
 from app.faults.proxy import Proxy
 from app.faults.servers import RedisServer, free_port, signal_postgres
 from app.faults.verdict import Verdict
+from models.intents import GrantCredits
 from models.migrate import migrate
+from models.outcomes import Done, OutcomeUnknown
+from models.reasons import Catalogue
+from models.writer import Writer
 from subscriptions.backends.base import WAITING_MAX
 from subscriptions.backends.postgres import PostgresBackend
 from subscriptions.backends.redis import RedisBackend
@@ -328,3 +332,30 @@ async def test_the_database_rings_only_for_what_was_committed(
     await asyncio.sleep(0.1)
     assert heard == [str(account_id)] * 2  # once per account per transaction
     await connection.close()
+
+
+async def test_a_line_whose_answer_is_lost_rings_and_the_same_key_settles_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the commit the catalogue may still have to be read, and the connection be gone."""
+    rung: list[int] = []
+    read = Catalogue.get
+
+    async def lost(catalogue: Catalogue, code: str) -> None:
+        raise asyncpg.ConnectionDoesNotExistError("connection was closed")
+
+    async with Ledger.at(database_url) as ledger:
+        account_id = await ledger.account()
+        writer = Writer(ledger.db, Catalogue(ledger.db), rung.extend)
+        intent = GrantCredits(
+            account_id=account_id, idempotency_key="k", amount=1, reason_code="GRANT_PROMO"
+        )
+        monkeypatch.setattr(Catalogue, "get", lost)
+        assert isinstance(await writer.book(intent), OutcomeUnknown)
+        assert rung == [account_id]
+        monkeypatch.setattr(Catalogue, "get", read)
+        settled = await writer.book(intent)
+        assert isinstance(settled, Done)
+        assert settled.replayed
+        await writer.close()
+    assert "Traceback" not in "".join(capsys.readouterr())
