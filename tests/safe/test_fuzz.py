@@ -43,7 +43,7 @@ from tests.safe.fuzzing import (
 )
 
 SCHEMA = core(build_schema())
-AT_ONCE = 4
+AT_ONCE = 8
 SILENCE_SECONDS = 0.3
 CLOSES = {1002, 1007, 1009, 4400, 4401, 4403, 4406, 4409, 4429}
 STREAM = "text/event-stream"
