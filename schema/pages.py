@@ -18,8 +18,8 @@ from resolvers.usage import Window
 if TYPE_CHECKING:
     from schema.connections import UsageConnection
 
-PAGES_MAX = 256
-"""A page of 50 lines takes about 0.1 MB with what was made of it."""
+LINES_MAX = 10_000
+"""A line takes about 2 KB with what is made of it; one that was asked for all there is, 10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Pages:
 
     def __init__(self) -> None:
         self._pages: OrderedDict[Question, UsageConnection] = OrderedDict()
+        self.lines = 0
+        """How many are in them."""
 
     def __len__(self) -> int:
         return len(self._pages)
@@ -54,6 +56,18 @@ class Pages:
         if not page.known.is_settled:
             return
         page.kept_selections = {}
+        self._forget(question)  # two who asked at once both read it
         self._pages[question] = page
-        if len(self._pages) > PAGES_MAX:
-            self._pages.popitem(last=False)
+        self.lines += _size(page)
+        while self.lines > LINES_MAX:
+            self._forget(next(iter(self._pages)))
+
+    def _forget(self, question: Question) -> None:
+        page = self._pages.pop(question, None)
+        if page is not None:
+            self.lines -= _size(page)
+
+
+def _size(page: UsageConnection) -> int:
+    """An empty page is not free either."""
+    return 1 + len(page.page.entries)

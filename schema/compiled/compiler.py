@@ -30,6 +30,9 @@ from .runtime import Site
 FIELDS_MAX = 600
 """Each costs about 0.15 ms to compile, during which nothing else is answered."""
 
+KEPT_FIELDS_MAX = 100
+"""What is made of an object, and kept with it, grows with the fields below it."""
+
 _HELPERS: dict[str, Any] = {
     "Coroutine": runtime.Coroutine,
     "LazyInfo": runtime.LazyInfo,
@@ -60,15 +63,17 @@ def compile_operation(executor: Executor[Any], *, one_by_one: bool) -> tuple[Any
     return Compiler(executor).operation(one_by_one)
 
 
-class _Arguments(Visitor):
-    """Notices an argument of a field; those of directives are part of a plan's shape."""
+class _Fields(Visitor):
+    """Counts fields, and notices arguments; those of directives are part of a plan's shape."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found = False
+        self.count = 0
+        self.take_arguments = False
 
     def enter_field(self, node: FieldNode, *_: Node | Any) -> None:
-        self.found |= bool(node.arguments)
+        self.count += 1
+        self.take_arguments |= bool(node.arguments)
 
 
 class Compiler:
@@ -161,7 +166,7 @@ class Compiler:
     def _write_select(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> str:
         name = self.constant("select")
         text = Text(f"def {name}(run, source, path):")
-        keeps = proofs.keeps(self.schema, type_) and not self._takes_arguments(fields)
+        keeps = proofs.keeps(self.schema, type_) and self._is_worth_keeping(fields)
         if keeps:
             text.add(f"if (kept := kept_of(source, {name})) is not None: return kept")
         text.add("waiting = ()")
@@ -185,16 +190,15 @@ class Compiler:
         self._texts.append(str(text))
         return name
 
-    def _takes_arguments(self, fields: GroupedFieldSet) -> bool:
-        """Whether anything below depends on more than the source: an argument may be a variable."""
-        finder = _Arguments()
-        nodes = [detail.node.selection_set for details in fields.values() for detail in details]
-        for node in (*nodes, *(each.definition for each in self._executor.fragments.values())):
-            if node is not None:
-                visit(node, finder)
-        return finder.found or any(
-            detail.node.arguments for details in fields.values() for detail in details
-        )
+    def _is_worth_keeping(self, fields: GroupedFieldSet) -> bool:
+        """Whether what is selected depends on the source alone, for an argument may be a variable,
+        and is not too much to keep.
+        """
+        finder = _Fields()
+        below = [detail.node for details in fields.values() for detail in details]
+        for node in (*below, *(each.definition for each in self._executor.fragments.values())):
+            visit(node, finder)
+        return finder.count <= KEPT_FIELDS_MAX and not finder.take_arguments
 
     def _write_complete(self, site: Site, site_name: str) -> str:
         name = self.constant("complete")

@@ -17,8 +17,8 @@ from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
 Coroutine: Any = CoroutineType
-KEPT_MAX = 8
-"""Selections that an object keeps; there are seldom two."""
+KEPT_MAX = 2
+"""Selections that an object keeps; there is seldom a second."""
 
 
 class Site:

@@ -1,5 +1,7 @@
 """A page that is remembered is the page that would be read."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
@@ -7,15 +9,16 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from models import intents
 from models.outcomes import Done
 from models.records import JobStatus
 from resolvers.access import Viewer, ViewerKind
-from schema import ids
+from schema import ids, pages
 from schema.context import Context
-from schema.pages import PAGES_MAX, Pages
+from schema.pages import Pages
 from schema.schema import build_schema
 from tests.compiled.twins import Twin, twin
 
@@ -119,9 +122,14 @@ async def test_a_remembered_page_is_nobody_elses(ledger: Twin) -> None:
     assert result.data == {"account": None}
 
 
-async def test_no_more_pages_are_remembered_than_the_bound(ledger: Twin) -> None:
+async def test_no_more_is_remembered_than_the_bound(
+    ledger: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LINES_MAX", 60)
     account = ids.account(ledger.accounts[0])
-    for first in range(1, 101):
-        for after in (None, ids.cursor(8), ids.cursor(6)):
+    for first in range(1, 40):
+        for after in (None, ids.cursor(8), ids.cursor(1)):
             await told(ledger, PAGE, account=account, first=first, after=after)
-    assert len(ledger.services.pages) == PAGES_MAX
+            remembered = ledger.services.pages
+            sizes = [1 + len(page.page.entries) for page in remembered._pages.values()]
+            assert 0 < remembered.lines == sum(sizes) <= 60

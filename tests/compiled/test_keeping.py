@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 
 from schema.compiled import CompiledExecutor, CompiledSchema
+from schema.compiled.compiler import KEPT_FIELDS_MAX
 from schema.compiled.runtime import KEPT_MAX
 
 asked: list[str] = []
@@ -115,6 +116,12 @@ async def test_what_depends_on_an_argument_below_is_not_kept() -> None:
             assert data is not None
             assert len(data["settled"]["sized"]) == size
         assert len(asked) == 7
+
+
+async def test_what_is_too_much_is_not_kept() -> None:
+    many = " ".join(f"n{number}: told" for number in range(KEPT_FIELDS_MAX))
+    await answers(f"{{ settled {{ parts {{ {many} }} }} }}", times=3)
+    assert KEEPS.kept_selections == {}
 
 
 async def test_no_more_is_kept_than_the_bound() -> None:
