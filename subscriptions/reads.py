@@ -22,7 +22,9 @@ from models.records import Entry
 log = structlog.get_logger(__name__)
 
 LINES_PER_READ = 100
-PLACES_PER_READ = 100
+PLACES_PER_READ = 250
+LINES_AT_ONCE_MAX = 10_000
+"""Lines that one query may bring: where many are far behind, each gets fewer at a time."""
 READS_AT_ONCE_MAX = 4
 READ_SECONDS = 15.0
 
@@ -79,11 +81,10 @@ class Slot:
         """Its read begins now: only what rings from now on counts."""
         self._rung = False
 
-    def end(self, lines: list[Entry]) -> None:
-        """Its read has found these lines."""
+    def end(self, lines: list[Entry], *, may_go_on: bool) -> None:
+        """Its read has found these lines, and more may stand behind them."""
         self._asked = False
-        if len(lines) == LINES_PER_READ:
-            self._rung = True
+        self._rung |= may_go_on
         if lines:
             self._answered(lines)
         elif self._rung and self._waits:
@@ -151,15 +152,16 @@ class Reads:
         slots = [slot for waiting in batch.values() for slot in waiting]
         for slot in slots:
             slot.begin()
+        most = min(LINES_PER_READ, LINES_AT_ONCE_MAX // len(batch))
         try:
-            found = await _patiently(partial(feed.later_of, self._db, list(batch), LINES_PER_READ))
+            found = await _patiently(partial(feed.later_of, self._db, list(batch), most))
         except Exception as error:  # whatever it is, nobody waits for ever
             for slot in slots:
                 slot.fail(error)
             return
         for waiting, lines in zip(batch.values(), found, strict=True):
             for slot in waiting:
-                slot.end(lines)
+                slot.end(lines, may_go_on=len(lines) == most)
 
 
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:

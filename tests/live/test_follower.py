@@ -16,6 +16,7 @@ from models.database import Database
 from models.intents import RecordCharge
 from models.records import Entry, EntryKind
 from models.rows import Ref
+from subscriptions import reads
 from subscriptions.bell import Bell
 from subscriptions.follower import follow
 from subscriptions.reads import LINES_PER_READ, PLACES_PER_READ
@@ -192,7 +193,7 @@ async def test_no_connection_is_held_while_a_subscriber_has_a_line(database_url:
 async def test_thousands_of_followers_of_one_account_share_each_read(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads = _counted_reads(monkeypatch)
+    places = _counted_reads(monkeypatch)
     account_id = await ledger.account()
     await ledger.grant(account_id, 1)
     readers = [Reader(bell, account_id, since=0).start() for _ in range(3_000)]
@@ -203,7 +204,7 @@ async def test_thousands_of_followers_of_one_account_share_each_read(
     for reader in readers:
         await reader.until(11)
     assert [reader.verdict(head=11) for reader in readers] == [Verdict()] * 3_000
-    assert len(reads) <= 40  # 33,000 deliveries
+    assert len(places) <= 40  # 33,000 deliveries
     for reader in readers:
         await reader.stop()
 
@@ -212,15 +213,30 @@ async def test_followers_of_many_accounts_share_queries(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts = [await ledger.account() for _ in range(250)]
-    reads = _counted_reads(monkeypatch)
+    places = _counted_reads(monkeypatch)
     readers = [Reader(bell, account_id).start() for account_id in accounts]
     for lines in range(1, 6):
         await ledger.grant_each(accounts)
         for reader in readers:
             await reader.until(lines)
     assert [reader.verdict(head=5) for reader in readers] == [Verdict()] * 250
-    assert len(reads) <= 60  # 1,250 deliveries
-    assert max(map(len, reads)) == PLACES_PER_READ
+    assert len(places) <= 60  # 1,250 deliveries
+    assert max(map(len, places)) <= PLACES_PER_READ
+    for reader in readers:
+        await reader.stop()
+
+
+async def test_many_who_are_far_behind_catch_up_in_order(
+    ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "LINES_AT_ONCE_MAX", 200)
+    accounts = [await ledger.account() for _ in range(60)]
+    for _ in range(10):
+        await ledger.grant_each(accounts)
+    readers = [Reader(bell, account_id).start() for account_id in accounts]
+    for reader in readers:
+        await reader.until(10)
+    assert [reader.verdict(head=10) for reader in readers] == [Verdict()] * 60
     for reader in readers:
         await reader.stop()
 
@@ -314,12 +330,12 @@ async def test_nobody_joins_a_read_that_began_before_the_line_it_was_rung_for(
 
 def _counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[list[Ref]]:
     """The places of each read from now on."""
-    reads: list[list[Ref]] = []
+    counted: list[list[Ref]] = []
     read = feed.later_of
 
-    async def counted(db: Database, places: list[Ref], limit: int) -> list[list[Entry]]:
-        reads.append(places)
+    async def read_counted(db: Database, places: list[Ref], limit: int) -> list[list[Entry]]:
+        counted.append(places)
         return await read(db, places, limit)
 
-    monkeypatch.setattr(feed, "later_of", counted)
-    return reads
+    monkeypatch.setattr(feed, "later_of", read_counted)
+    return counted
