@@ -147,6 +147,8 @@ class _State(Collector):
         yield pool
         bell = services.bell
         yield _gauge("database_up", "Whether the database answered.", self._jobs is not None)
+        known = self._process.schema.operations_known
+        yield _gauge("operations_known", "Operations known by their text, with their plans.", known)
         yield _gauge("requests_in_execution", "Requests in execution.", self._process.load.now)
         yield _gauge("bell_up", "Whether the bell hears its broker.", bell.healthy)
         yield _gauge("bell_followers", "Subscribers that follow an account.", bell.followers)

@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import refusals
 from schema.compiled import CompiledExecutor, CompiledSchema
+from schema.compiled.executor import plans_of
 from schema.documents import Documents
 from schema.mutations import Mutation
 from schema.queries import Query
@@ -19,6 +20,11 @@ from schema.types.entries import LedgerEntry
 
 class UsageSchema(CompiledSchema):
     """The contract, executable."""
+
+    @property
+    def operations_known(self) -> int:
+        """Operations that are known by their text, compiled once they came again."""
+        return len(plans_of(self._schema))
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Nothing: `schema.errors` logs what is ours to log, without the texts of clients."""

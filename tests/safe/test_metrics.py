@@ -55,6 +55,7 @@ async def test_what_happens_is_counted_to_the_one(api: Api, service: Caller) -> 
     assert seen["usage_feed_request_seconds_count", "graphql"] == 8
     assert seen["usage_feed_writer_batch_intents_count",] == 3
     assert seen["usage_feed_writer_batch_intents_sum",] == 3
+    assert seen["usage_feed_operations_known",] == 4, "3 writes, each its own text, and the read"
     assert (seen["usage_feed_bell_followers",], seen["usage_feed_bell_accounts",]) == (1, 1)
     assert (seen["usage_feed_bell_up",], seen["usage_feed_database_up",]) == (1, 1)
     assert (seen["usage_feed_jobs_running",], seen["usage_feed_refunds_owed",]) == (1, 0)
