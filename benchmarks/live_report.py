@@ -46,7 +46,7 @@ def tables(rounds: Rounds) -> str:
     if "ours" in rounds:
         lines += ["", _row(["ours, of", *(measure.heading for measure in shown)])]
         lines.append(_rule(len(shown)))
-        for name in rounds.keys() - {"ours"}:
+        for name in (other for other in rounds if other != "ours"):
             found = [_medians(rounds, measure) for measure in shown]
             lines.append(_row([name, *(f"{of['ours'] / of[name]:.2f}" for of in found)]))
     return "\n".join(lines)
