@@ -17,6 +17,8 @@ from models.records import JobStatus
 from models.writer import Writer
 
 JOBS = 200
+LINES = 1 + JOBS + -(-JOBS // 3)
+"""Of an account: a grant, a charge for each job, a refund for every third."""
 CREDITS = 10**9
 
 

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import itertools
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,10 @@ FLOOR = "floor"
 PEER = "postgraphile"
 IN_PYTHON = (FLOOR, "json agg", "strawberry tuned", "strawberry naive")
 ON_NODE = (PEER, "postgraphile flat", "mercurius")
-CONTENDERS = ("ours", *IN_PYTHON, *ON_NODE)
+AFRESH = "ours afresh"
+CURSORS = 20
+"""Pages of each customer that are asked for in turn, so that none of them is remembered."""
+CONTENDERS = ("ours", AFRESH, *IN_PYTHON, *ON_NODE)
 
 
 async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str, str], list[Round]]:
@@ -68,8 +72,8 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
 
 
 def _contender(name: str, stage: Stage) -> Contender:
-    if name == "ours":
-        return ours(stage)
+    if name in ("ours", AFRESH):
+        return replace(ours(stage), name=name)
     schema = name.replace(PEER, "graphile").replace(" ", "_")
     return (
         in_node(name, stage, DATABASE_SCHEMA=schema) if name in ON_NODE else in_python(name, stage)
@@ -89,10 +93,20 @@ def _requests(name: str, place: Place, customers: list[data.Customer]) -> list[b
             place.url,
             "/graphql",
             customer.token,
-            orjson.dumps({"query": query, "variables": {"account": _account(name, customer)}}),
+            orjson.dumps(
+                {"query": query, "variables": {"account": _account(name, customer)} | page}
+            ),
         )
+        for page in _pages(name)
         for customer in customers
     ]
+
+
+def _pages(name: str) -> list[dict[str, str]]:
+    """What else is asked: nothing, or pages below one cursor after the other."""
+    if name != AFRESH:
+        return [{}]
+    return [{"after": ids.cursor(data.LINES + 1 - number)} for number in range(CURSORS)]
 
 
 def _account(name: str, customer: data.Customer) -> str | int:
