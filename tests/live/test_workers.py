@@ -220,10 +220,10 @@ async def test_a_killed_worker_is_replaced_while_the_others_serve_on(kept: Port)
         victim, *others = port.pids
         os.kill(victim, signal.SIGKILL)
         await eventually(lambda: any(socket.closed for socket in sockets))
+        await port.write(GRANT, amount=1, reasonCode="GRANT_PROMO")
+        await eventually(lambda: all(socket.closed or socket.seqs == [1] for socket in sockets))
         left = [socket for socket in sockets if not socket.closed]
         assert 0 < len(left) < 30
-        await port.write(GRANT, amount=1, reasonCode="GRANT_PROMO")
-        await eventually(lambda: all(socket.seqs == [1] for socket in left))
         await eventually(lambda: len(port.pids) == WORKERS)
         up: dict[str, float] = {}
         while list(up.values()) != [1.0] * WORKERS:
