@@ -28,6 +28,8 @@ from app.replay.trace import AccountTrace, Finish, Grant, Open, Start, Step
 POLL_SECONDS = 0.25
 UNKNOWN_PAUSE_SECONDS = 0.5
 REFUSALS_SHOWN_MAX = 10
+AWAITED_REFUND_STEPS = 1_000
+"""A refund that the sweep books is waited for about as long as so many steps take."""
 OUT_OF_ORDER = (
     "The database lost a connection, and the step was booked behind a later one of its account."
 )
@@ -67,6 +69,12 @@ class _Stream:
         return len(self.account.steps) - self.position
 
     @property
+    def takes_long(self) -> int:
+        """How long the account is to take from here, in steps."""
+        left = self.account.steps[self.position :]
+        return len(left) + sum(AWAITED_REFUND_STEPS for s in left if _is_silent(s))
+
+    @property
     def step(self) -> Step:
         return self.account.steps[self.position]
 
@@ -76,7 +84,7 @@ class _Stream:
         for step in self.account.steps[self.position : self.position + most]:
             if isinstance(step, Start | Finish):
                 run.append(step)
-            if isinstance(step, Start) and step.awaits_refund:
+            if _is_silent(step):
                 break
         return run
 
@@ -95,7 +103,7 @@ class _Lane:
 
 
 class Driver:
-    """Sends every step of some accounts, the longest accounts first.
+    """Sends every step of some accounts, those first that take longest.
 
     The longest account decides how long it all takes, since its steps cannot be sent together: a
     lane of small and therefore quick requests is kept for the longest few.
@@ -149,7 +157,7 @@ class Driver:
         if stream.left:
             kind = Start if isinstance(stream.step, Finish) else type(stream.step)
             self._pushed += 1
-            heapq.heappush(self._ready[kind], (-stream.left, self._pushed, stream))
+            heapq.heappush(self._ready[kind], (-stream.takes_long, self._pushed, stream))
             for lane in self._lanes:
                 if kind in lane.kinds:
                     lane.changed.set()
@@ -160,7 +168,7 @@ class Driver:
                     lane.changed.set()
 
     def _take(self, lane: _Lane) -> list[_Stream]:
-        """The accounts whose next steps go into one request: those with the most steps left."""
+        """The accounts whose next steps go into one request: those that take longest from here."""
         queues = [queue for kind in lane.kinds if (queue := self._ready[kind])]
         if not queues:
             return []
@@ -219,7 +227,7 @@ class Driver:
             stream.account_id = answer.id or ""
         stream.position += done
         self._on_steps_done(done)
-        waits = isinstance(step, Start) and step.awaits_refund and answer.status == "RUNNING"
+        waits = _is_silent(step) and answer.status == "RUNNING"
         if waits and answer.id:
             self._awaiting[answer.id] = stream
         return waits
@@ -237,6 +245,10 @@ class Driver:
                 await ended_jobs(self._api, list(self._awaiting)[:100]) if self._awaiting else ()
             ):
                 self._push(self._awaiting.pop(job_id))
+
+
+def _is_silent(step: Step) -> bool:
+    return isinstance(step, Start) and step.awaits_refund
 
 
 __all__ = ["Driver", "Tally"]
