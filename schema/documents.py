@@ -73,7 +73,7 @@ class Documents(SchemaExtension):
         context.pre_execution_errors = errors.invalid(found)
         yield
         if not context.pre_execution_errors and len(text) <= _REMEMBERED_LENGTH_MAX:
-            self._valid[text] = document
+            self._valid[text] = _unchained(document)
             if len(self._valid) > _REMEMBERED_MAX:
                 self._valid.popitem(last=False)
 
@@ -100,6 +100,18 @@ class Documents(SchemaExtension):
             return []
         message = "operationName must say which of the document's operations to run."
         return errors.invalid([GraphQLError(message, operations)])
+
+
+def _unchained(document: DocumentNode) -> DocumentNode:
+    """The document, its tokens no longer linked to each other both ways: once forgotten, they would
+    wait for the collector, which comes to what has lived long but once in ten thousand documents.
+    """
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
+    return document
 
 
 _PARSE_OPTIONS = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 
 import pytest
-from graphql import get_introspection_query, parse, validate
+from graphql import Token, get_introspection_query, parse, validate
 
 from schema import limits
 from schema.schema import build_schema
@@ -75,3 +76,23 @@ def test_what_honest_clients_ask_is_within_the_bounds() -> None:
         document = parse(text, max_tokens=limits.TOKENS_MAX)
         assert limits.problems(document) == [], name
         assert validate(SCHEMA, document) == [], name
+
+
+async def test_a_document_that_is_forgotten_leaves_nothing_for_the_collector() -> None:
+    schema = build_schema()
+    alive: list[int] = []
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(1_400):  # more than any memory of documents holds
+            text = f"query Q{number} {{ {'__typename ' * 10} }}"
+            assert (await schema.execute(text)).errors is None
+            if number in (1_200, 1_399):
+                alive.append(tokens_alive())
+    finally:
+        gc.enable()
+    assert alive[1] - alive[0] < 500, alive
+
+
+def tokens_alive() -> int:
+    return sum(isinstance(thing, Token) for thing in gc.get_objects())
