@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from app.abuse.cases import JSON, Attempt, Case
@@ -19,7 +21,8 @@ from app.abuse.wire import Line, connected, request, socket_to
 AT_ONCE = 100
 FEW = 3
 DRIP_SECONDS = 1.0
-UNREAD_SECONDS = 27.0
+STILL_SECONDS = 22.0
+UNREAD_SECONDS_MAX = 80.0
 SMALL_BYTES = 4_096
 REST_SECONDS = 30.0
 LONG_BYTES = LINES_OF_LONG * len(METADATA_OF_LONG["padding"])
@@ -86,8 +89,17 @@ async def _half_open(stage: Stage, number: int) -> str:
 
 
 async def _unread(line: Line, whole: int) -> str:
-    """Whether the server lets go of who has read nothing of so many bytes."""
-    await asyncio.sleep(UNREAD_SECONDS)
+    """Whether the server lets go of who reads nothing of so many bytes."""
+    end, still_since, unsent = time.monotonic() + UNREAD_SECONDS_MAX, time.monotonic(), 0
+    while time.monotonic() < end:
+        await asyncio.sleep(1.0)
+        left = await asyncio.to_thread(_unsent_bytes, line)
+        if left is None:
+            return "let go"
+        if left != unsent or not left:
+            unsent, still_since = left, time.monotonic()
+        elif time.monotonic() - still_since > STILL_SECONDS:
+            break
     count = 0
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(REST_SECONDS):
@@ -97,6 +109,17 @@ async def _unread(line: Line, whole: int) -> str:
                     return "served"
             return "let go"
     return "let go" if line.reader.at_eof() or line.reader.exception() else "held"
+
+
+def _unsent_bytes(line: Line) -> int | None:
+    """What the server's end of a connection has not got rid of; None where it has no such end."""
+    ours, theirs = (line.writer.get_extra_info(f"{end}name")[1] for end in ("sock", "peer"))
+    for text in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = text.split()
+        ports = tuple(int(fields[n].partition(":")[2], 16) for n in (1, 2))
+        if ports == (theirs, ours):
+            return int(fields[4].partition(":")[0], 16)
+    return None
 
 
 async def _unread_pages(stage: Stage, number: int) -> str:
