@@ -336,6 +336,10 @@ def _sentence(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}."
     if hasattr(error, "sqlstate"):
         return f"The database refuses: {error}."
+    from models.database import CONNECTION_LOST
+
+    if isinstance(error, CONNECTION_LOST) and (error.__class__ is not OSError):
+        return f"The database does not answer: {error or type(error).__name__}."
     raise error
 
 
