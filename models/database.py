@@ -133,8 +133,8 @@ async def connect(dsn: str, role: str) -> asyncpg.Connection:
 def _session(role: str | None) -> dict[str, str]:
     if role is None:
         return _SESSION
-    # A foreign key that is checked at commit keeps the plan of its first check, and a table that was
-    # small then may be read as a whole for each line ever after.
+    # A foreign key that is checked at commit keeps the plan of its first check, and a table that
+    # was small then may be read as a whole for each line ever after.
     return _SESSION | {
         "role": role,
         "statement_timeout": f"{STATEMENT_SECONDS}s",

@@ -12,8 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_a_reading_benchmark_measures_this_server_and_the_floor() -> None:
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", "benchmarks.read", "--contenders", "ours", "floor"]
-        + ["--rounds", "1", "--seconds", "0.3", "--connections", "2", "--customers", "2"],
+        (
+            *(sys.executable, "-P", "-m", "benchmarks.read", "--contenders", "ours", "floor"),
+            *("--rounds", "1", "--seconds", "0.3", "--connections", "2", "--customers", "2"),
+        ),
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
