@@ -70,6 +70,7 @@ async def test_a_link_to_a_line_of_another_account_shows_nothing_of_it(
     (line,) = await service.lines(other)
     await screen.open(customer.token, entry=line["id"])
     await expect(screen.page.locator("usage-feed .toast")).to_contain_text("not in your account")
+    await expect(screen.row(1)).to_be_visible()
     assert await screen.seqs() == [1]
 
 

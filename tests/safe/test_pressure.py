@@ -131,7 +131,7 @@ async def test_a_busy_server_turns_requests_away_before_it_reads_them(
 async def test_a_write_that_takes_too_long_is_settled_by_its_key(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with served(database_url, tmp_path, request_timeout_seconds=0.5) as api:
+    async with served(database_url, tmp_path, request_timeout_seconds=2.0) as api:
         service = await api.service()
         account = await service.opened("acme")
         charge = {"account": account, "amount": 7, "idempotencyKey": "slow"}
@@ -210,7 +210,7 @@ async def test_what_is_misspelt_names_nothing_where_the_schema_is_not_told(
 async def test_of_many_mistakes_the_first_are_told(service: Caller) -> None:
     fields = " ".join(f"kin{n}" for n in range(200))
     errors = (await service.answer(f"{{ viewer {{ {fields} }} }}"))["errors"]
-    assert len(errors) == 11
+    assert len(errors) == 6
     assert "Too many" in errors[-1]["message"]
 
 
