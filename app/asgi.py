@@ -12,7 +12,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
-from app import export, http, questions
+from app import export, http
+from app.accept import accepted
 from app.doorway import Doorway
 from app.metrics import MEDIA_TYPE
 from app.pages import Pages
@@ -36,7 +37,7 @@ def create_app(
     settings = process.settings
 
     async def graphql(request: Request) -> Response:
-        if settings.graphiql and questions.wants_page(request):
+        if settings.graphiql and _is_for_a_page(request):
             return await shown.graphiql(request)
         return await http.answer(request, process)
 
@@ -105,6 +106,11 @@ def _across_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
         allow_headers=("Authorization", "Content-Type"),
         expose_headers=("X-Request-Id", "Retry-After", "Content-Disposition"),
     )
+
+
+def _is_for_a_page(request: Request) -> bool:
+    asks = request.method != "GET" or "query" in request.query_params
+    return not asks and accepted(request.headers.get("accept")).is_page
 
 
 async def _home(request: Request) -> Response:

@@ -1,15 +1,13 @@
 """GraphQL over HTTP, to the letter of its specification: POST, GET for queries, streams for
 subscriptions.
 
-Owns statuses and media types. Owns no parsing of requests (`questions`) and no rendering of
-streams (`streams`).
+Owns statuses. Owns no parsing of requests (`accept`, `questions`) and no rendering of streams
+(`streams`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -25,6 +23,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app import questions, streams, travel
+from app.accept import GRAPHQL_JSON, Accepted, accepted
 from app.pressure import ComeBack, TooSlow
 from app.process import Process
 from app.questions import Malformed, Question
@@ -56,22 +55,22 @@ class Subscribes(Malformed):
 async def answer(request: Request, process: Process) -> Response:
     """Answer one request at `/graphql`."""
     request_id: str = request.scope["request_id"]
-    media_type = questions.answer_type(request.headers.get("accept"))
+    accept = accepted(request.headers.get("accept"))
+    media_type = accept.media_type
     try:
-        process.load.check()
-        response = await _answer(request, process, media_type, request_id)
+        response = await _in_time(request, process, accept, request_id)
     except Malformed as wrong:
         response = _refusal(wrong.status, str(wrong), wrong.code, media_type, wrong.headers)
     except Unauthenticated as wrong:
         response = _refusal(401, str(wrong), wrong.code, media_type, {"WWW-Authenticate": "Bearer"})
     except DocumentRefused as refused:
-        status = 400 if media_type == questions.GRAPHQL_JSON else 200
+        status = 400 if media_type == GRAPHQL_JSON else 200
         response = _refusal(status, str(refused), refused.code, media_type, {})
     except ComeBack as busy:
         wait = {"Retry-After": str(busy.retry_after_seconds)}
         response = _refusal(busy.status, str(busy), busy.code, media_type, wait)
     except TooSlow as slow:
-        status = 504 if media_type == questions.GRAPHQL_JSON else 200
+        status = 504 if media_type == GRAPHQL_JSON else 200
         response = _refusal(status, str(slow), slow.code, media_type, {})
     except CONNECTION_LOST as lost:
         log.warning("the database is away", request_id=request_id, error=repr(lost))
@@ -88,52 +87,79 @@ async def answer(request: Request, process: Process) -> Response:
     return travel.prepared(request, response)
 
 
-async def _answer(request: Request, process: Process, media_type: str, request_id: str) -> Response:
+async def _in_time(
+    request: Request, process: Process, accept: Accepted, request_id: str
+) -> Response:
+    """The answer, or the beginning of a stream, unless the client or we take too long.
+
+    Raises: Malformed, TooSlow; what is wrong with the request.
+    """
+    question: Question | None = None
+    limit = asyncio.timeout(process.settings.request_timeout_seconds)
+    try:
+        async with limit:
+            process.load.check()
+            viewer, question = await _asked(request, process)
+            return await _answered(request, process, viewer, question, accept, request_id)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        if question is None:
+            raise Malformed(408, "The body did not arrive in time.") from None
+        raise TooSlow from None
+
+
+async def _asked(request: Request, process: Process) -> tuple[Viewer, Question]:
+    """Who asks what."""
     if request.method not in ("GET", "POST"):
         raise Malformed(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
-    authorization = request.headers.get("authorization")
-    viewer = await process.identity.viewer(authorization)
+    viewer = await process.identity.viewer(request.headers.get("authorization"))
     process.rates.take(viewer)
     question = await questions.read(request, _body_bytes_max(viewer, process))
-    question = process.trusted.question(question)
+    return viewer, process.trusted.question(question)
+
+
+async def _answered(
+    request: Request,
+    process: Process,
+    viewer: Viewer,
+    question: Question,
+    accept: Accepted,
+    request_id: str,
+) -> Response:
     context = Context(viewer, process.services)
-    accept = request.headers.get("accept", "")
     reading = request.method == "GET"
 
     async def stream(transport: HTTPStreamTransport) -> Response:
         with process.load.one_more():
-            async with _in_time(process):
-                return await begun(transport)
+            begun = context.accepted = asyncio.Event()
+            results = await process.schema.stream(
+                question.query,
+                variable_values=question.variables,
+                context_value=context,
+                operation_name=question.operation_name,
+                allowed_operation_types=(_READING if reading else _ALL_AT_ONCE)
+                | {OperationType.SUBSCRIPTION},
+            )
+            authorization = request.headers.get("authorization")
+            review = partial(process.identity.viewer, authorization, remembered=False)
+            tell = partial(body_of, request_id=request_id, process=process)
+            return await streams.response(results, transport, viewer, begun, tell, review)
 
-    async def begun(transport: HTTPStreamTransport) -> Response:
-        accepted = context.accepted = asyncio.Event()
-        results = await process.schema.stream(
-            question.query,
-            variable_values=question.variables,
-            context_value=context,
-            operation_name=question.operation_name,
-            allowed_operation_types=(_READING if reading else _ALL_AT_ONCE)
-            | {OperationType.SUBSCRIPTION},
-        )
-        review = partial(process.identity.viewer, authorization, remembered=False)
-        tell = partial(body_of, request_id=request_id, process=process)
-        return await streams.response(results, transport, viewer, accepted, tell, review)
-
-    transport = streams.transport_for(accept)
-    if transport is not None and not questions.takes_json(accept):
-        return await stream(transport)
+    if accept.stream is not None and accept.is_stream_only:
+        return await stream(accept.stream)
     try:
         with process.load.one_more():
             result = await _execute(process, question, context, reading=reading)
     except Subscribes:
-        if transport is None:
+        if accept.stream is None:
             raise
-        return await stream(transport)
+        return await stream(accept.stream)
     body = body_of(result, request_id, process)
     if question.wants_cost:
         body["extensions"] = _cost(question)
-    refused = is_request_error(result) and media_type == questions.GRAPHQL_JSON
-    return _json(body, 400 if refused else 200, media_type)
+    refused = is_request_error(result) and accept.media_type == GRAPHQL_JSON
+    return _json(body, 400 if refused else 200, accept.media_type)
 
 
 def _body_bytes_max(viewer: Viewer, process: Process) -> int:
@@ -145,33 +171,19 @@ async def _execute(
     process: Process, question: Question, context: Context, *, reading: bool
 ) -> ExecutionResult:
     try:
-        async with _in_time(process):
-            return await process.schema.execute(
-                question.query,
-                variable_values=question.variables,
-                context_value=context,
-                operation_name=question.operation_name,
-                allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
-            )
+        return await process.schema.execute(
+            question.query,
+            variable_values=question.variables,
+            context_value=context,
+            operation_name=question.operation_name,
+            allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
+        )
     except (CannotGetOperationTypeError, MissingQueryError):
         raise Malformed(400, "operationName must name one of the document's operations.") from None
     except InvalidOperationTypeError as wrong:
         if wrong.operation_type is OperationType.SUBSCRIPTION:
             raise Subscribes from None
         raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
-
-
-@asynccontextmanager
-async def _in_time(process: Process) -> AsyncGenerator[None]:
-    """Raises: TooSlow."""
-    limit = asyncio.timeout(process.settings.request_timeout_seconds)
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
-            raise TooSlow from None
-        raise
 
 
 def _cost(question: Question) -> dict[str, Any]:

@@ -1,24 +1,20 @@
 """Reading a GraphQL request strictly: what is not well formed is refused here, with a status and a
 sentence.
 
-Owns bodies, parameters and media types. Owns no execution.
+Owns bodies and parameters. Owns no answer (`accept`, `http`) and no execution.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from app.accept import JSON
 from schema.errors import BAD_USER_INPUT, PARSE_FAILED
-
-JSON = "application/json"
-GRAPHQL_JSON = "application/graphql-response+json"
-BODY_SECONDS_MAX = 30.0
 
 
 class Malformed(Exception):
@@ -104,32 +100,6 @@ def _inside(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
 
 
-def answer_type(accept: str | None) -> str:
-    """The media type to answer with: GraphQL's own where it is wanted at least as much as plain
-    JSON.
-    """
-    if accept is None:
-        return JSON
-    wanted = _qualities(accept)
-    plain = max(wanted.get(JSON, 0.0), wanted.get("application/*", 0.0), wanted.get("*/*", 0.0))
-    own = wanted.get(GRAPHQL_JSON, 0.0)
-    return GRAPHQL_JSON if own > 0 and own >= plain else JSON
-
-
-def takes_json(accept: str) -> bool:
-    """Whether a plain answer is named among what is accepted."""
-    wanted = _qualities(accept)
-    return max(wanted.get(JSON, 0.0), wanted.get(GRAPHQL_JSON, 0.0)) > 0
-
-
-def wants_page(request: Request) -> bool:
-    """Whether a browser asks for the page rather than a client for an answer."""
-    if request.method != "GET" or "query" in request.query_params:
-        return False
-    wanted = _qualities(request.headers.get("accept", ""))
-    return wanted.get("text/html", 0.0) > max(wanted.get(JSON, 0.0), wanted.get(GRAPHQL_JSON, 0.0))
-
-
 def _from_parameters(request: Request) -> Question:
     given = request.query_params
     for name in given:
@@ -160,30 +130,13 @@ async def _body(request: Request, bytes_max: int) -> bytes:
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length[:19]) > bytes_max:
         raise too_large
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > bytes_max:
-                    raise too_large
-    except TimeoutError:
-        raise Malformed(408, "The body did not arrive in time.") from None
-    except ClientDisconnect:
-        raise Malformed(400, "The body did not arrive whole.") from None
+    body, is_whole = bytearray(), False
+    while not is_whole:  # Starlette's own stream costs as much as all else that is done here
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed(400, "The body did not arrive whole.")
+        body += message.get("body", b"")
+        if len(body) > bytes_max:
+            raise too_large
+        is_whole = not message.get("more_body", False)
     return bytes(body)
-
-
-def _qualities(accept: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for part in accept.split(","):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        found[media_type] = max(found.get(media_type, 0.0), quality)
-    return found

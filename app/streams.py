@@ -18,11 +18,7 @@ import structlog
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from strawberry.http import GraphQLHTTPResponse
-from strawberry.http.streaming import (
-    HTTPStreamTransport,
-    MultipartSubscriptionTransport,
-    SSETransport,
-)
+from strawberry.http.streaming import HTTPStreamTransport
 
 from models.database import CONNECTION_LOST
 from resolvers.access import Viewer, ViewerKind
@@ -33,15 +29,6 @@ from schema import errors
 log = structlog.get_logger(__name__)
 
 SIGN_OF_LIFE_SECONDS = 12.0
-
-_TRANSPORTS: tuple[HTTPStreamTransport, ...] = (SSETransport(), MultipartSubscriptionTransport())
-
-
-def transport_for(accept: str) -> HTTPStreamTransport | None:
-    """How a client that accepts this wants a stream; None where it wants a plain answer."""
-    if not accept:
-        return None
-    return next((transport for transport in _TRANSPORTS if transport.accepts(accept)), None)
 
 
 async def response(

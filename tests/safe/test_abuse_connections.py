@@ -69,6 +69,18 @@ async def test_a_head_that_arrives_letter_by_letter_is_not_waited_for(
         dripping.cancel()
 
 
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with (
+        served(database_url, tmp_path, request_timeout_seconds=0.5) as api,
+        connected(port_of(api)) as line,
+    ):
+        headers = {**credential(), "Content-Length": "100"}
+        await line.send(request("POST", "/graphql", headers, b'{"query": '))
+        assert await line.told() == "408 BAD_USER_INPUT"
+
+
 async def test_a_body_that_goes_on_after_its_answer_is_cut_off(api: Api) -> None:
     async with connected(port_of(api)) as line:
         headers = {**credential(), "Content-Length": "900000000"}

@@ -15,8 +15,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from app.accept import GRAPHQL_JSON
 from app.pressure import BURST_SECONDS, RateLimited, Rates
-from app.questions import GRAPHQL_JSON
 from app.run import with_tools
 from app.settings import Settings
 from resolvers.access import Viewer, ViewerKind

@@ -14,8 +14,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from app.accept import GRAPHQL_JSON
 from app.process import trusted_documents
-from app.questions import GRAPHQL_JSON, Question
+from app.questions import Question
 from app.settings import Settings, SettingsError, load_settings
 from app.trusted import THE_PAGES, NotSupported, Trusted
 from schema.documents import Documents
