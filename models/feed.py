@@ -10,19 +10,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.database import Reads
 from models.records import Entry, EntryKind
-from models.rows import ENTRY, Ref, entries_of
+from models.rows import ENTRY, ENTRY_COLUMNS, NAMED_ENTRY, Ref, entries_of
 
 SEQ_MAX = 2**31 - 1
 SEARCHED_JOBS_MAX = 1_000
 """A search by job key looks at this many of the newest jobs that match."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """Which lines; all of what is given must hold.
 
     `start` and `end` are half-open and go by `recorded_at`.
@@ -38,6 +37,9 @@ class Filter:
     search: str | None = None
 
 
+ALL = Filter()
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """Up to `limit` lines between two seqs, both exclusive: the newest, or `from_oldest`."""
@@ -50,11 +52,12 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Lines, newest first, and whether there are more on either side."""
+    """Lines, newest first, whether there are more on either side, and the lines that they name."""
 
     entries: list[Entry]
     has_older: bool
     has_newer: bool
+    named: Sequence[Entry] = ()
 
 
 class _Arguments(list[Any]):
@@ -67,12 +70,15 @@ async def page(
     db: Reads,
     account_id: int,
     slice_: Slice,
-    filter_: Filter | None = None,
+    filter_: Filter = ALL,
     within: tuple[int, int] | None = None,
+    *,
+    with_named: bool = False,
 ) -> Page:
     """One page of an account's lines.
 
     `within` keeps to a statement's lines: (opening_seq, closing_seq].
+    `with_named` reads the charges of its refunds and the lines that its adjustments correct.
     """
     after, last = within or (0, SEQ_MAX)
     arguments = _Arguments()
@@ -80,19 +86,24 @@ async def page(
         arguments,
         account_id,
         slice_,
-        filter_ or Filter(),
+        filter_,
         newer_than=max(after, slice_.newer_than or 0),
         older_than=min(last, SEQ_MAX - 1) + 1
         if slice_.older_than is None
         else min(slice_.older_than, last + 1),
+        with_named=with_named,
     )
     rows = await db.fetch(sql, *arguments)
     more = len(rows) > slice_.limit
-    entries = entries_of(rows[: slice_.limit])
+    rows = rows[: slice_.limit]
+    entries, named = entries_of(rows), ()
+    if with_named:
+        there = [row for row in rows if row[ENTRY_COLUMNS] is not None]
+        named = entries_of(row[ENTRY_COLUMNS:] for row in there)
     if slice_.from_oldest:
         entries.reverse()
-        return Page(entries, has_older=slice_.newer_than is not None, has_newer=more)
-    return Page(entries, has_older=more, has_newer=slice_.older_than is not None)
+        return Page(entries, slice_.newer_than is not None, more, named)
+    return Page(entries, more, slice_.older_than is not None, named)
 
 
 def _page_sql(
@@ -102,6 +113,8 @@ def _page_sql(
     filter_: Filter,
     newer_than: int,
     older_than: int,
+    *,
+    with_named: bool,
 ) -> str:
     account = arguments.add(account_id)
     direction = "asc" if slice_.from_oldest else "desc"
@@ -116,9 +129,17 @@ def _page_sql(
     if filter_.end is not None:
         bounds.append(f"x.seq <= {_last_seq_before(arguments, account, filter_.end)}")
     source = _source(arguments, account, filter_, bounds, order)
+    columns, named = ENTRY, ""
+    if with_named:
+        columns = f"{ENTRY}, {NAMED_ENTRY}"
+        named = (
+            "left join entry n on n.account_id = e.account_id "
+            "and n.seq = coalesce(e.charge_seq, e.corrects_seq) "
+            "left join reason q on q.code = n.reason_code "
+        )
     return (
-        f"select {ENTRY} from (select x.* from {source} {order}) e "
-        f"join reason r on r.code = e.reason_code order by e.seq {direction}"
+        f"select {columns} from (select x.* from {source} {order}) e "
+        f"join reason r on r.code = e.reason_code {named}order by e.seq {direction}"
     )
 
 
@@ -221,7 +242,7 @@ async def later_of(db: Reads, places: Sequence[Ref], limit: int) -> list[list[En
         limit,
     )
     found: list[list[Entry]] = [[] for _ in places]
-    for row, entry in zip(rows, entries_of(row[:-1] for row in rows), strict=True):
+    for row, entry in zip(rows, entries_of(rows), strict=True):
         place: int = row["place"]
         found[place - 1].append(entry)
     return found

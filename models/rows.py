@@ -47,6 +47,10 @@ reason's own columns come last.
 An instant costs as much to read as a dozen numbers, and most lines have one and the same twice.
 """
 
+ENTRY_COLUMNS = len(Entry._fields) + 3
+NAMED_ENTRY = ENTRY.replace("e.", "n.").replace("r.", "q.")
+"""The same of another line in the row, to select from `entry n join reason q`."""
+
 JOB = (
     "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, "
     "j.deadline_at, j.finished_at, j.decision_code, j.decision_detail, j.decision_refunded, "
@@ -86,7 +90,7 @@ def account_of(row: Row) -> Account:
 
 
 def entries_of(rows: Iterable[Iterable[Any]]) -> list[Entry]:
-    """Map rows of `ENTRY`."""
+    """Map rows that begin with `ENTRY`."""
     # A page's every value passes here: its columns stand in the order of the fields, so that a line
     # takes a tenth of what reading them by name does.
     reasons: dict[str, Reason] = {}
@@ -98,7 +102,7 @@ def entries_of(rows: Iterable[Iterable[Any]]) -> list[Entry]:
         code = values[_REASON]
         reason = reasons.get(code)
         if reason is None:
-            reason = reasons[code] = _reason(*values[_REASON:])
+            reason = reasons[code] = _reason(*values[_REASON:ENTRY_COLUMNS])
         values[_REASON:] = (reason,)
         entries.append(_new(Entry, values))
     return entries

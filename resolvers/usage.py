@@ -6,8 +6,8 @@ Owns what may be asked. Owns no reading (`models.feed`, `models.jobs`) and no cu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from models import feed, jobs
 from models.database import Reads
@@ -16,13 +16,13 @@ from models.records import Entry, Job, JobStatus
 from models.validation import check_text
 from resolvers.access import Scope, Viewer, admit
 from resolvers.errors import BadInput
+from resolvers.related import Asked
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The page asked for: `after` and `before` are seqs; the list is newest first."""
 
     first: int | None = None
@@ -44,23 +44,30 @@ class Window:
         )
 
 
-async def page(
-    db: Reads,
-    viewer: Viewer,
-    account_id: int,
-    window: Window,
-    filter: feed.Filter,  # noqa: A002 - the contract's word
-    within: tuple[int, int] | None = None,
-) -> feed.Page:
-    """One page of the account's lines, or of those with `within[0] < seq <= within[1]`.
+class Question(NamedTuple):
+    """Which page of an account's lines with `within[0] < seq <= within[1]`, and what is shown that
+    belongs to them.
+    """
+
+    account_id: int
+    within: tuple[int, int]
+    window: Window
+    filter: feed.Filter
+    related: Asked
+
+
+async def page(db: Reads, viewer: Viewer, asked: Question) -> feed.Page:
+    """The page asked for.
 
     Raises: BadInput, Forbidden.
     """
-    piece = window.slice()
-    check_filter(filter)
-    if not admit(viewer, Scope.READ, account_id) or filter.kinds == frozenset():
+    piece, wanted = asked.window.slice(), asked.filter
+    check_filter(wanted)
+    if not admit(viewer, Scope.READ, asked.account_id) or wanted.kinds == frozenset():
         return feed.Page([], has_older=False, has_newer=False)
-    return await feed.page(db, account_id, piece, filter, within)
+    return await feed.page(
+        db, asked.account_id, piece, wanted, asked.within, with_named=asked.related.entries
+    )
 
 
 async def entry(db: Reads, viewer: Viewer, account_id: int, seq: int) -> Entry | None:
@@ -94,6 +101,8 @@ async def job(db: Reads, viewer: Viewer, account_id: int, key: str) -> Job | Non
 
 def check_filter(filter: feed.Filter) -> None:  # noqa: A002 - the contract's word
     """Raises: BadInput for what no line could have."""
+    if filter is feed.ALL:
+        return
     check_period(filter.start, filter.end)
     _check("campaign", filter.campaign, NAME_LENGTH_MAX)
     _check("reasonCode", filter.reason_code, CODE_LENGTH_MAX)

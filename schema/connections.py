@@ -7,10 +7,10 @@ from typing import Annotated, Any, Self
 import strawberry
 
 from models import feed, records
-from resolvers.related import Related
+from resolvers.related import NOTHING, Related
 from schema import ids
 from schema.described import argument, field, output
-from schema.types.entries import ALONE, UsageEntry, entry_of
+from schema.types.entries import UsageEntry, entry_of
 from schema.types.jobs import Job
 
 First = Annotated[
@@ -68,7 +68,7 @@ class UsageEdge:
     """A line and its place in the feed."""
 
     record: strawberry.Private[records.Entry]
-    known: strawberry.Private[Related] = ALONE
+    known: strawberry.Private[Related] = NOTHING
 
     @field
     def cursor(self) -> str:

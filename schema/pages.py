@@ -8,12 +8,9 @@ is checked, and the account read behind the viewer's fence, before a page is loo
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.feed import Filter
-from resolvers.related import Asked
-from resolvers.usage import Window
+from resolvers.usage import Question
 
 if TYPE_CHECKING:
     from schema.connections import UsageConnection
@@ -21,22 +18,17 @@ if TYPE_CHECKING:
 LINES_MAX = 10_000
 """A line takes about 2 KB with what is made of it; one that was asked for all there is, 10."""
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which page, of which account, as of its line `last_seq`."""
-
-    account_id: int
-    last_seq: int
-    window: Window
-    filter: Filter
-    asked: Asked
+ASKED_MAX = 200
+"""Questions that were asked once. As many as there is room for their pages: who comes back after
+more would not find his page any more.
+"""
 
 
 class Pages:
     """The pages of one process, those used last."""
 
     def __init__(self) -> None:
+        self._asked: OrderedDict[Question, None] = OrderedDict()
         self._pages: OrderedDict[Question, UsageConnection] = OrderedDict()
         self.lines = 0
         """How many are in them."""
@@ -52,8 +44,10 @@ class Pages:
         return page
 
     def remember(self, question: Question, page: UsageConnection) -> None:
-        """Keep a page that can be shown again; one with a job under way may change."""
-        if not page.known.is_settled:
+        """Keep a page that was asked for before, and is shown again: to keep each costs those that
+        are not a third of their time. One with a job under way may change.
+        """
+        if not page.known.is_settled or self._is_asked_first(question):
             return
         page.kept_selections = {}
         self._forget(question)  # two who asked at once both read it
@@ -61,6 +55,15 @@ class Pages:
         self.lines += _size(page)
         while self.lines > LINES_MAX:
             self._forget(next(iter(self._pages)))
+
+    def _is_asked_first(self, question: Question) -> bool:
+        if question in self._asked:
+            del self._asked[question]
+            return False
+        self._asked[question] = None
+        if len(self._asked) > ASKED_MAX:
+            self._asked.popitem(last=False)
+        return True
 
     def _forget(self, question: Question) -> None:
         page = self._pages.pop(question, None)

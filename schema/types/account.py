@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -13,7 +12,7 @@ from models.rows import Ref
 from resolvers import statements, usage
 from resolvers.access import Scope, admit
 from resolvers.related import Asked, related
-from resolvers.usage import Window
+from resolvers.usage import Question, Window
 from schema import ids
 from schema.connections import After, Before, First, JobConnection, Last, UsageConnection
 from schema.context import Info
@@ -21,7 +20,6 @@ from schema.described import argument, field, given, optional, output
 from schema.enums import EntryKind, JobStatus
 from schema.inputs import or_none
 from schema.lookahead import asked_below
-from schema.pages import Question
 from schema.scalars import Credits
 from schema.types.entries import UsageEntry, entry_of
 from schema.types.jobs import Job
@@ -91,44 +89,39 @@ _OF_REFUNDS = frozenset({"refunds", "refunded", "net"})
 Filter = Annotated[UsageFilter | None, argument("Which lines to show. Absent: all.")]
 
 
-@dataclass(frozen=True, slots=True)
-class PageAsked:
-    """The arguments of `usage`, wherever it stands."""
+def question(
+    info: Info,
+    account_id: int,
+    within: tuple[int, int],
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+    filter: UsageFilter | None,  # noqa: A002 - the contract's word
+) -> Question:
+    """What `usage` is asked by its arguments, wherever it stands.
 
-    window: Window
-    filter: feed.Filter
-    related: Asked
+    Raises: BadInput.
+    """
+    names = asked_below(info)
+    return Question(
+        account_id,
+        within,
+        Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before)),
+        feed.ALL if filter is None else filter.to_model(account_id),
+        Asked(
+            entries=not names.isdisjoint(_OF_ENTRIES),
+            refunds=not names.isdisjoint(_OF_REFUNDS),
+            jobs="job" in names,
+        ),
+    )
 
-    @classmethod
-    def of(
-        cls,
-        info: Info,
-        account_id: int,
-        first: int | None,
-        after: str | None,
-        last: int | None,
-        before: str | None,
-        filter: UsageFilter | None,  # noqa: A002 - the contract's word
-    ) -> Self:
-        names = asked_below(info)
-        return cls(
-            Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before)),
-            feed.Filter() if filter is None else filter.to_model(account_id),
-            Asked(
-                entries=not names.isdisjoint(_OF_ENTRIES),
-                refunds=not names.isdisjoint(_OF_REFUNDS),
-                jobs="job" in names,
-            ),
-        )
 
-    async def read(
-        self, info: Info, account_id: int, within: tuple[int, int], last_seq: int = feed.SEQ_MAX
-    ) -> UsageConnection:
-        """The page among the lines `within`, with what belongs to it up to line `last_seq`."""
-        db, viewer = info.context.db, info.context.viewer
-        page = await usage.page(db, viewer, account_id, self.window, self.filter, within)
-        known = await related(db, page.entries, self.related, last_seq)
-        return UsageConnection(page=page, known=known)
+async def page_read(info: Info, asked: Question, last_seq: int = feed.SEQ_MAX) -> UsageConnection:
+    """The page asked for, with what belongs to its lines up to line `last_seq`."""
+    db = info.context.db
+    page = await usage.page(db, info.context.viewer, asked)
+    return UsageConnection(page=page, known=await related(db, page, asked.related, last_seq))
 
 
 @output
@@ -201,15 +194,14 @@ class Account(Node):
     ) -> UsageConnection:
         """Its lines, newest first: those that its balance is the sum of."""
         account_id, last_seq = self.record.id, self.record.last_seq
-        asked = PageAsked.of(info, account_id, first, after, last, before, filter)
-        if not admit(info.context.viewer, Scope.READ, account_id):
-            return await asked.read(info, account_id, (0, last_seq), last_seq)
+        asked = question(info, account_id, (0, last_seq), first, after, last, before, filter)
         pages = info.context.services.pages
-        question = Question(account_id, last_seq, asked.window, asked.filter, asked.related)
-        page = pages.get(question)
+        may_be_shown = admit(info.context.viewer, Scope.READ, account_id)
+        page = pages.get(asked) if may_be_shown else None
         if page is None:
-            page = await asked.read(info, account_id, (0, last_seq), last_seq)
-            pages.remember(question, page)
+            page = await page_read(info, asked, last_seq)
+            if may_be_shown:
+                pages.remember(asked, page)
         return page
 
     @field

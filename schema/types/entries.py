@@ -10,7 +10,7 @@ import strawberry
 
 from models import records
 from models.rows import Ref
-from resolvers.related import Related
+from resolvers.related import NOTHING, Related
 from schema import ids
 from schema.context import Info
 from schema.described import field, interface, output
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-ALONE = Related()
 
 
 @interface
@@ -33,7 +32,7 @@ class LedgerEntry(Node):
     """One immutable line of an account's ledger. Same nullability in every member."""
 
     record: strawberry.Private[records.Entry]
-    known: strawberry.Private[Related] = ALONE
+    known: strawberry.Private[Related] = NOTHING
     """What was read together with the line: what is not here is loaded when asked for."""
 
     @field
@@ -201,7 +200,8 @@ class Adjustment(LedgerEntry):
             return None
         ref = (self.record.account_id, self.record.corrects_seq)
         load = info.context.loaders.entries.load
-        return made_of(self.known.entries, ref, load, lambda e: entry_of(present(e), self.known))
+        # What belongs to it was not read with the page.
+        return made_of(self.known.entries, ref, load, lambda e: entry_of(present(e)))
 
 
 UsageEntry = Annotated[
@@ -219,7 +219,9 @@ _TYPES: dict[EntryKind, type[Charge] | type[Refund] | type[Grant] | type[Adjustm
 }
 
 
-def entry_of(record: records.Entry, known: Related = ALONE) -> Charge | Refund | Grant | Adjustment:
+def entry_of(
+    record: records.Entry, known: Related = NOTHING
+) -> Charge | Refund | Grant | Adjustment:
     """The member of the union that shows this line."""
     return _TYPES[record.kind](record=record, known=known)
 

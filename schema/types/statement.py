@@ -12,7 +12,7 @@ from schema.context import Info
 from schema.described import field, output
 from schema.enums import EntryKind
 from schema.scalars import Credits
-from schema.types.account import Account, Filter, PageAsked
+from schema.types.account import Account, Filter, page_read, question
 from schema.types.reasons import Reason
 
 
@@ -181,7 +181,8 @@ class Statement:
         """The period's own lines, newest first. Lines booked since the statement was read are not
         among them.
         """
-        account_id = self.record.account_id
-        asked = PageAsked.of(info, account_id, first, after, last, before, filter)
         within = (self.record.opening_seq, self.record.closing_seq)
-        return await asked.read(info, account_id, within)
+        account_id = self.record.account_id
+        return await page_read(
+            info, question(info, account_id, within, first, after, last, before, filter)
+        )
