@@ -28,6 +28,7 @@ from app.pressure import ComeBack, TooSlow
 from app.process import Process
 from app.questions import Malformed, Question
 from app.results import body_of, is_request_error
+from app.time_limit import OutOfTime
 from app.trusted import DocumentRefused
 from models.database import CONNECTION_LOST
 from resolvers.access import Viewer, ViewerKind
@@ -95,15 +96,12 @@ async def _in_time(
     Raises: Malformed, TooSlow; what is wrong with the request.
     """
     question: Question | None = None
-    limit = asyncio.timeout(process.settings.request_timeout_seconds)
     try:
-        async with limit:
+        with process.time_limit:
             process.load.check()
             viewer, question = await _asked(request, process)
             return await _answered(request, process, viewer, question, accept, request_id)
-    except TimeoutError:
-        if not limit.expired():
-            raise
+    except OutOfTime:
         if question is None:
             raise Malformed(408, "The body did not arrive in time.") from None
         raise TooSlow from None
@@ -131,7 +129,7 @@ async def _answered(
     reading = request.method == "GET"
 
     async def stream(transport: HTTPStreamTransport) -> Response:
-        with process.load.one_more():
+        with process.load:
             begun = context.accepted = asyncio.Event()
             results = await process.schema.stream(
                 question.query,
@@ -149,7 +147,7 @@ async def _answered(
     if accept.stream is not None and accept.is_stream_only:
         return await stream(accept.stream)
     try:
-        with process.load.one_more():
+        with process.load:
             result = await _execute(process, question, context, reading=reading)
     except Subscribes:
         if accept.stream is None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from resolvers.access import Viewer, ViewerKind
 
@@ -91,7 +90,8 @@ class Rates:
 
 
 class Load:
-    """The requests in execution. More than `most` are turned away before they are read.
+    """The requests in execution, each `with load:`. More than `most` are turned away before they
+    are read.
 
     One that follows an account is in execution until it has its place in the feed.
     """
@@ -105,15 +105,13 @@ class Load:
         if self.now >= self._most:
             raise ComeBack("The server is busy. Come back in a second.")
 
-    @contextmanager
-    def one_more(self) -> Generator[None]:
+    def __enter__(self) -> None:
         """Take the room of one request. Raises: ComeBack."""
         self.check()
         self.now += 1
-        try:
-            yield
-        finally:
-            self.now -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self.now -= 1
 
     def begin(self) -> Beginning:
         """Take the room of one operation, until it says that it has begun. Raises: ComeBack."""

@@ -18,6 +18,7 @@ import structlog
 from app.metrics import Metrics
 from app.pressure import Load, Rates
 from app.settings import Settings, SettingsError
+from app.time_limit import TimeLimit
 from app.trusted import Trusted
 from models.database import CONNECTION_LOST, SERVER_ROLE, SWEEP_ROLE, Database
 from models.fence import Fence
@@ -49,6 +50,7 @@ class Process:
     load: Load
     metrics: Metrics
     trusted: Trusted
+    time_limit: TimeLimit
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -115,6 +117,7 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
             Load(settings.max_concurrent_requests),
             metrics,
             trusted,
+            TimeLimit(settings.request_timeout_seconds),
         )
         sweep_db = await Database.connect(settings.database_url, 1, SWEEP_ROLE)
         stack.push_async_callback(sweep_db.close)
