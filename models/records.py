@@ -62,9 +62,11 @@ class Reason:
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One customer's balance, in one unit, as of its line `last_seq`."""
+class Account(NamedTuple):
+    """One customer's balance, in one unit, as of its line `last_seq`.
+
+    What a line changes stands last.
+    """
 
     id: int
     key: str
@@ -79,6 +81,10 @@ class Account:
     @property
     def available(self) -> int:
         return max(0, self.balance + self.overdraft_limit)
+
+    def left_by(self, line: Entry) -> Account:
+        """The account as one of its lines left it."""
+        return Account(*self[:-2], line.balance_after, line.seq)
 
 
 class Entry(NamedTuple):

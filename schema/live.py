@@ -8,7 +8,7 @@ compiled one, makes each answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -40,9 +40,8 @@ MEMORY_SECONDS = 1.0
 """What was rendered is remembered for this long, and forgotten within twice of it."""
 MEMORY_MAX = 10_000
 
-Event = str | ExecutionResult | PreExecutionError
+Rendered = str | ExecutionResult
 """What to send: the rendered payload, or a result with errors in it."""
-
 
 _Key = tuple[int | None, int, int]
 """The viewer's account, where it has one, and the line: its account and its seq."""
@@ -67,46 +66,69 @@ class _Rendering:
     def __init__(self, executor: Any) -> None:
         self._executor = executor.build_per_event_executor(None)
         self._executor.context_value = None  # whoever asked first may be gone long before the last
-        self._recent: dict[_Key, asyncio.Future[str | None]] = {}
-        self._older: dict[_Key, asyncio.Future[str | None]] = {}
+        self._idle: Any = None
+        """An executor that has ended at once and without an error, so that it is as good as new."""
+        self._recent: dict[_Key, str | asyncio.Future[str | None]] = {}
+        self._older: dict[_Key, str | asyncio.Future[str | None]] = {}
         self._ageing: asyncio.TimerHandle | None = None
 
-    def known(self, event: UsageLanded, context: Context) -> str | None:
-        """The event's payload, where somebody has just rendered it."""
-        promised = self._remembered(_key(event, context))
-        return promised.result() if promised is not None and promised.done() else None
+    def of(self, event: UsageLanded, context: Context) -> Rendered | Awaitable[Rendered]:
+        """The event's payload, by whoever comes first; at once where nothing has to be read."""
+        line = event.line
+        key = (context.viewer.account_id, line.account_id, line.seq)
+        known = self._recent.get(key) or self._older.get(key)
+        if known is None:
+            return self._render(event, context, key)
+        return known if isinstance(known, str) else self._shared(known, event, context, key)
 
-    async def of(self, event: UsageLanded, context: Context) -> Event:
-        """The event's payload, by whoever comes first."""
-        key = _key(event, context)
-        promised = self._remembered(key)
-        if promised is not None and (payload := await asyncio.shield(promised)) is not None:
+    async def _shared(
+        self,
+        promised: asyncio.Future[str | None],
+        event: UsageLanded,
+        context: Context,
+        key: _Key,
+    ) -> Rendered:
+        payload = await asyncio.shield(promised)
+        if payload is not None:
             return payload
-        return await self._render(event, context, key)
+        rendered = self._render(event, context, key)
+        return rendered if isinstance(rendered, Rendered) else await rendered
 
-    async def _render(self, event: UsageLanded, context: Context, key: _Key) -> Event:
-        loop = asyncio.get_running_loop()
-        promised: asyncio.Future[str | None] = loop.create_future()
-        if len(self._recent) < MEMORY_MAX and self._remembered(key) is None:
-            self._recent[key] = promised
-            if self._ageing is None:
-                self._ageing = loop.call_later(MEMORY_SECONDS, self._age)
+    def _render(
+        self, event: UsageLanded, context: Context, key: _Key
+    ) -> Rendered | Awaitable[Rendered]:
+        executor = self._idle or self._executor.build_per_event_executor(None)
+        self._idle = None
+        executor.root_value, executor.context_value = event, context
+        result = execute_subscription_event(executor)
+        if not isinstance(result, ExecutionResult):
+            return self._rendered(result, key)
+        if result.errors:
+            return result
+        executor.root_value = executor.context_value = None
+        self._idle = executor
+        payload = _payload(result)
+        self._remember(key, payload)
+        return payload
+
+    async def _rendered(self, executing: Awaitable[ExecutionResult], key: _Key) -> Rendered:
+        promised: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._remember(key, promised)
         payload = None
         try:
-            executor = self._executor.build_per_event_executor(event)
-            executor.context_value = context
-            result = execute_subscription_event(executor)
-            if not isinstance(result, ExecutionResult):
-                result = await result
+            result = await executing
             if result.errors:
                 return result  # not remembered: each who asks gets a try of its own
-            payload = orjson.dumps({"data": result.data}).decode()
+            payload = _payload(result)
             return payload
         finally:
             promised.set_result(payload)
 
-    def _remembered(self, key: _Key) -> asyncio.Future[str | None] | None:
-        return self._recent.get(key) or self._older.get(key)
+    def _remember(self, key: _Key, payload: str | asyncio.Future[str | None]) -> None:
+        if len(self._recent) < MEMORY_MAX and key not in self._older:
+            self._recent.setdefault(key, payload)
+            if self._ageing is None:
+                self._ageing = asyncio.get_running_loop().call_later(MEMORY_SECONDS, self._age)
 
     def _age(self) -> None:
         """Forget what was rendered longer ago than last time: one timer, not one for each line."""
@@ -130,7 +152,7 @@ class Live:
         variables: dict[str, Any] | None,
         operation_name: str | None,
         context: Context,
-    ) -> AsyncGenerator[Event, None] | None:
+    ) -> AsyncGenerator[Rendered | PreExecutionError, None] | None:
         """The events of a subscription that has been asked before; None for anything else."""
         document = self._documents.known(text)
         if document is None:
@@ -153,7 +175,7 @@ class Live:
 
 async def _events(
     begun: Any, rendering: _Rendering, context: Context
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[Rendered | PreExecutionError, None]:
     # Holds nothing of its own executor while it waits: thousands of these wait at a time.
     source = await begun if isawaitable(begun) else begun
     del begun
@@ -162,12 +184,12 @@ async def _events(
         return
     async with aclosing(cast("AsyncGenerator[UsageLanded, None]", source)) as landed:
         async for event in landed:
-            known = rendering.known(event, context)
-            yield await rendering.of(event, context) if known is None else known
+            rendered = rendering.of(event, context)
+            yield rendered if isinstance(rendered, Rendered) else await rendered
 
 
-def _key(event: UsageLanded, context: Context) -> _Key:
-    return (context.viewer.account_id, event.line.account_id, event.line.seq)
+def _payload(result: ExecutionResult) -> str:
+    return orjson.dumps({"data": result.data}).decode()
 
 
 def _is_subscription(executor: Executor[Any]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Annotated
 
 import strawberry
@@ -47,9 +46,7 @@ class UsageLanded:
     @field
     def account(self) -> Account:
         """The account as that line left it: account.balance is edge.node.balanceAfter."""
-        line = self.line
-        left = replace(self.followed, balance=line.balance_after, last_seq=line.seq)
-        return Account(record=left)
+        return Account(record=self.followed.left_by(self.line))
 
 
 @output

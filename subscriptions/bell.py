@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 3.0
 POLL_TIMEOUT_SECONDS = 15.0
-ACCOUNT_ID_DIGITS_MAX = 19
 
 
 class Bell:
@@ -46,7 +45,8 @@ class Bell:
         self._poll_seconds = poll_seconds
         self._poll_due = asyncio.Event()
         self._reads = Reads(db)
-        self._followed: dict[int, set[Slot]] = {}
+        self._followed: dict[str, set[Slot]] = {}
+        """By the account's id as messages have it."""
         self._tasks: list[asyncio.Task[None]] = []
         self.stopping = False
         self.healed = 0
@@ -114,15 +114,15 @@ class Bell:
     @contextmanager
     def attached(self, account_id: int) -> Generator[Slot]:
         """A place among the followers of an account, rung for every line committed from now on."""
-        slot = Slot(self._reads, account_id)
-        slots = self._followed.setdefault(account_id, set())
+        slot, name = Slot(self._reads, account_id), str(account_id)
+        slots = self._followed.setdefault(name, set())
         slots.add(slot)
         try:
             yield slot
         finally:
             slots.discard(slot)
-            if not slots and self._followed.get(account_id) is slots:
-                del self._followed[account_id]
+            if not slots and self._followed.get(name) is slots:
+                del self._followed[name]
 
     async def _hear(self) -> None:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
@@ -131,10 +131,10 @@ class Bell:
                 self._ring(event.message)
 
     def _ring(self, message: str) -> None:
-        if message == RESYNC:
-            self._poll_due.set()
-        else:
-            for slot in self._followed.get(_account_id(message), ()):
+        for name in message.split():
+            if name == RESYNC:
+                self._poll_due.set()
+            for slot in self._followed.get(name, ()):
                 slot.ring()
 
     async def _poll(self) -> None:
@@ -154,19 +154,14 @@ class Bell:
                 await backoff.wait()
 
     async def _wake_those_behind(self) -> None:
-        followed = list(self._followed)
+        followed = list(map(int, self._followed))
         if not followed:
             return
         for account_id, head in (await feed.heads(self._db, followed)).items():
-            for slot in self._followed.get(account_id, ()):
+            for slot in self._followed.get(str(account_id), ()):
                 if slot.seq < head and not slot.is_rung:
                     self.healed += slot.is_idle
                     slot.ring()
-
-
-def _account_id(message: str) -> int:
-    is_id = message.isdecimal() and len(message) <= ACCOUNT_ID_DIGITS_MAX
-    return int(message) if is_id else 0
 
 
 def _backend(dsn: str, broker_url: str | None) -> Backend:

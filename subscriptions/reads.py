@@ -56,7 +56,7 @@ class Slot:
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a ring, and not for a read or its consumer."""
-        return self._waits and not self._asked
+        return self._answer is not None and not self._asked
 
     def ring(self) -> None:
         """There may be more; said again before it is heard, it is said once."""
@@ -69,11 +69,11 @@ class Slot:
 
         Guarantees: waits out a database that is away; holds no connection when it returns.
         """
-        self._answer = asyncio.get_running_loop().create_future()
+        answer = self._answer = asyncio.get_running_loop().create_future()
+        if self._rung:
+            self._ask()
         try:
-            if self._rung:
-                self._ask()
-            return await self._answer
+            return await answer
         finally:
             self._answer = None
 
@@ -87,26 +87,24 @@ class Slot:
         self._rung |= may_go_on
         if lines:
             self._answered(lines)
-        elif self._rung and self._waits:
+        elif self._rung and self._answer is not None:
             self._ask()
 
     def fail(self, error: Exception) -> None:
         """Its read has failed in a way that trying again does not mend."""
         self._asked = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
 
     def stop(self) -> None:
         """Let go of whoever waits."""
         self._answered([])
 
-    @property
-    def _waits(self) -> bool:
-        return self._answer is not None and not self._answer.done()
-
     def _answered(self, lines: list[Entry]) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(lines)
+        answer, self._answer = self._answer, None  # it waits no longer: no ring may ask for it
+        if answer is not None and not answer.done():
+            answer.set_result(lines)
 
     def _ask(self) -> None:
         self._asked = True

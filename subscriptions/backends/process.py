@@ -20,5 +20,4 @@ class ProcessBackend(Backend):
         self.down()
 
     def committed(self, account_ids: Collection[int]) -> None:
-        for account_id in account_ids:
-            self.hear(str(account_id))
+        self.hear(" ".join(map(str, account_ids)))

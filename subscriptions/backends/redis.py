@@ -88,10 +88,7 @@ class RedisBackend(Backend):
             self._to_publish.clear()
             batch, self._unpublished = self._unpublished, set()
             try:
-                pipeline: Any = self._client.pipeline(transaction=False)
-                for message in batch:
-                    pipeline.publish(CHANNEL, message)
-                await pipeline.execute()
+                await self._client.publish(CHANNEL, " ".join(batch))  # pyright: ignore[reportUnknownMemberType]
             except BaseException:
                 self._unpublished |= batch
                 self._to_publish.set()
