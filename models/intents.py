@@ -11,11 +11,12 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from models.outcomes import InvalidInput
 from models.records import CREDITS_MAX, JobStatus
-from models.refund_rule import Ruling
+from models.refund_rule import Ruling, default_code
 from models.validation import (
     check_choice,
     check_instant,
@@ -58,15 +59,20 @@ class Intent:
     def canonical_hash(self) -> bytes:
         """SHA-256 of operation and input: absent equals null, keys sorted, instants in UTC."""
         given = {
-            f.name: _canonical(getattr(self, f.name))
-            for f in dataclasses.fields(self)
-            if f.name not in _NOT_HASHED and getattr(self, f.name) is not None
+            name: _canonical(value)
+            for name in _hashed(type(self))
+            if (value := getattr(self, name)) is not None
         }
-        text = json.dumps([self.operation, given], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).digest()
+        return hashlib.sha256(_as_text([self.operation, given]).encode()).digest()
 
 
 _NOT_HASHED = frozenset({"account_id", "idempotency_key", "author", "ruling"})
+_as_text = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+@cache
+def _hashed(cls: type[Intent]) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls) if field.name not in _NOT_HASHED]
 
 
 def _canonical(value: Any) -> Any:
@@ -168,6 +174,7 @@ class AdjustBalance(Intent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartJob(Intent):
     operation = "START_JOB"
+    reason_code: ClassVar[str] = "JOB_CHARGE"
 
     key: str
     job_operation: str
@@ -206,6 +213,11 @@ class FinishJob(Intent):
     done: int | None = None
     total: int | None = None
     ruling: Ruling | None = field(default=None, repr=False)
+
+    @property
+    def reported_code(self) -> str:
+        """The reason that was reported, or that the outcome stands for without one."""
+        return self.reason_code or default_code(self.status, self.done)
 
     def problems(self) -> list[InvalidInput | None]:
         return [
@@ -247,10 +259,15 @@ class ExpireJob(Intent):
     """The sweep's: the job's deadline has passed with no report. Binds no idempotency key."""
 
     operation = "EXPIRE_JOB"
+    status: ClassVar[JobStatus] = JobStatus.EXPIRED
 
     idempotency_key: str = ""
     charge_seq: int
     ruling: Ruling
+
+    @property
+    def reported_code(self) -> str:
+        return self.ruling.code
 
     def problems(self) -> list[InvalidInput | None]:
         return []

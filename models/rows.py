@@ -48,8 +48,6 @@ An instant costs as much to read as a dozen numbers, and most lines have one and
 """
 
 ENTRY_COLUMNS = len(Entry._fields) + 3
-NAMED_ENTRY = ENTRY.replace("e.", "n.").replace("r.", "q.")
-"""The same of another line in the row, to select from `entry n join reason q`."""
 
 JOB = (
     "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, "
@@ -106,13 +104,6 @@ def entries_of(rows: Iterable[Iterable[Any]]) -> list[Entry]:
         values[_REASON:] = (reason,)
         entries.append(_new(Entry, values))
     return entries
-
-
-def booked_entry_of(row: Row, reason: Reason) -> Entry:
-    """Map a bare row of the table whose reason is known."""
-    values: dict[str, Any] = {name: row[name] for name in Entry._fields if name != "reason"}
-    values["kind"] = _KINDS[row["kind"]]
-    return Entry(**values, reason=reason)
 
 
 def job_of(row: Row, reason: Reason | None = None) -> Job:

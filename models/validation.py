@@ -6,6 +6,7 @@ Owns the checks of single values. Owns no rule that needs the ledger's state.
 from __future__ import annotations
 
 import json
+import re
 import zoneinfo
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 
 METADATA_BYTES_MAX = 4_096
 METADATA_DEPTH_MAX = 8
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -97,7 +99,7 @@ def _time_zones() -> frozenset[str]:
 def _storable(value: Json) -> bool:
     match value:
         case str():
-            return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+            return "\0" not in value and (value.isascii() or _SURROGATE.search(value) is None)
         case int() | float():
             return abs(value) <= CREDITS_MAX  # false for NaN
         case dict():

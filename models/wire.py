@@ -1,23 +1,19 @@
 """How intents travel to the database's `book` and its outcomes back.
 
-Owns the order of the type `intent`'s attributes and the names of outcomes. Decides nothing.
+Owns the order of the type `intent`'s attributes, the columns that an outcome is read from and the
+names of outcomes. Decides nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from models.intents import (
-    AdjustBalance,
-    ExpireJob,
-    FinishJob,
-    GrantCredits,
-    Intent,
-    OpenAccount,
-    RecordCharge,
-    RefundCharge,
-    StartJob,
-)
+import asyncpg
+
+from models.intents import ExpireJob, FinishJob, Intent, RecordCharge, StartJob
 from models.outcomes import (
     AccountNotFound,
     ChargeNotFound,
@@ -34,9 +30,8 @@ from models.outcomes import (
     UnknownReason,
 )
 from models.reasons import Catalogue
-from models.records import Entry, Job, JobStatus
-from models.refund_rule import default_code
-from models.rows import Row, account_of, booked_entry_of, job_of
+from models.records import Account, Entry, Job
+from models.rows import ACCOUNT, ENTRY, Row, entries_of, job_of
 
 INTENT = (
     "operation", "account_id", "key", "input_hash", "amount", "reason_code", "detail", "campaign",
@@ -47,89 +42,68 @@ INTENT = (
 )  # fmt: skip
 """The attributes of the database's type `intent`, in their order."""
 
-JOB_CHARGE = "JOB_CHARGE"
+BOOK = (
+    f"select o.ord, o.status, o.field, o.problem, o.credits, o.job, {ACCOUNT}, {ENTRY} "
+    "from book($1::intent[]) o "
+    "cross join lateral (select (o.account).*) a cross join lateral (select (o.entry).*) e "
+    "left join reason r on r.code = e.reason_code"
+)
+"""Books intents, and shows each outcome as `decode` reads it."""
+
+_ACCOUNT = slice(6, 6 + len(Account._fields))
+_ENTRY = slice(_ACCOUNT.stop, None)
+_SEQ = _ENTRY.start + Entry._fields.index("seq")
+
+_SOURCES = {name: name for name in INTENT} | {
+    "key": "idempotency_key",
+    "job_key": "key",
+    "owed_parts": "ruling.owed_parts",
+    "parts": "ruling.parts",
+    "decision_code": "ruling.code",
+    "rule": "ruling.rule",
+}
+"""What of an intent each attribute is, where the intent has it."""
+
+_NOT_SENT: dict[type[Intent], set[str]] = {FinishJob: {"reason_code"}, ExpireJob: {"key"}}
+_HASH = INTENT.index("input_hash")
 
 
 def encode(intent: Intent) -> tuple[Any, ...]:
     """The intent as a value of the database's type."""
-    given = _given(intent)
-    return tuple(given.get(name) for name in INTENT)
+    values: list[Any] = [None] * len(INTENT)
+    for place, read in _reads(type(intent)):
+        values[place] = read(intent)
+    values[_HASH] = intent.canonical_hash()
+    return tuple(values)
 
 
-def _given(intent: Intent) -> dict[str, Any]:
-    common = {
-        "operation": intent.operation,
-        "account_id": intent.account_id,
-        "key": intent.idempotency_key,
-        "input_hash": intent.canonical_hash(),
-        "occurred_at": intent.occurred_at,
-        "recorded_at": intent.recorded_at,
-    }
-    match intent:
-        case OpenAccount():
-            names = ("name", "unit", "scale", "time_zone", "overdraft_limit")
-        case GrantCredits():
-            names = ("amount", "reason_code", "detail", "metadata")
-        case RecordCharge():
-            names = ("amount", "reason_code", "detail", "campaign", "metadata")
-        case RefundCharge():
-            names = ("charge_seq", "amount", "reason_code", "detail", "metadata")
-        case AdjustBalance():
-            names = ("amount", "reason_code", "note", "author", "corrects_seq", "metadata")
-        case StartJob():
-            names = (
-                "amount",
-                "job_operation",
-                "deadline_seconds",
-                "detail",
-                "campaign",
-                "metadata",
-            )
-            common |= {"job_key": intent.key, "reason_code": JOB_CHARGE}
-        case FinishJob():
-            names = ("status", "done", "total", "detail")
-            common |= {"job_key": intent.key} | _ruling(intent)
-        case ExpireJob():
-            names = ("charge_seq",)
-            common |= {"key": None, "status": JobStatus.EXPIRED} | _ruling(intent)
-        case _:
-            raise TypeError(f"no intent: {type(intent).__name__}")
-    return common | {name: getattr(intent, name) for name in names}
+@cache
+def _reads(cls: type[Intent]) -> list[tuple[int, Callable[[Any], Any]]]:
+    sent = set(INTENT) - _NOT_SENT.get(cls, set())
+    return [
+        (place, attrgetter(_SOURCES[name]))
+        for place, name in enumerate(INTENT)
+        if name in sent and hasattr(cls, _SOURCES[name].partition(".")[0])
+    ]
 
 
-def _ruling(intent: FinishJob | ExpireJob) -> dict[str, Any]:
-    ruling = intent.ruling
-    if ruling is None:
-        raise ValueError("a job's end is booked with the rule's ruling")
-    reported = (
-        intent.reason_code or default_code(intent.status, intent.done)
-        if isinstance(intent, FinishJob)
-        else ruling.code
-    )
-    return {
-        "reported_code": reported,
-        "owed_parts": ruling.owed_parts,
-        "parts": ruling.parts,
-        "decision_code": ruling.code,
-        "rule": ruling.rule,
-    }
+def moved_by(rows: Iterable[asyncpg.Record]) -> set[int]:
+    """The accounts that got a line by what rows of `BOOK` stand for."""
+    return {row[_ACCOUNT.start] for row in rows if row[1] == "DONE" and row[_SEQ] is not None}
 
 
-async def decode(row: Row, intent: Intent, catalogue: Catalogue) -> Outcome:
-    """The outcome that one row of `book` stands for."""
-    entry = await _entry(row["entry"], catalogue)
-    job = await _job(row["job"], catalogue)
-    match row["status"]:
+async def decode(row: asyncpg.Record, intent: Intent, catalogue: Catalogue) -> Outcome:
+    """The outcome that one row of `BOOK` stands for."""
+    _, status, field, problem, left, job_row = row[: _ACCOUNT.start]
+    entry = None if row[_SEQ] is None else entries_of([row[_ENTRY]])[0]
+    job = None if job_row is None else await _job(job_row, catalogue)
+    match status:
         case "DONE" | "REPLAYED":
-            return Done(
-                account_of(row["account"]), entry, job, replayed=row["status"] == "REPLAYED"
-            )
+            return Done(Account(*row[_ACCOUNT]), entry, job, replayed=status == "REPLAYED")
         case "INSUFFICIENT_CREDITS" if isinstance(intent, RecordCharge | StartJob):
-            return InsufficientCredits(
-                available=row["credits"], shortfall=intent.amount - row["credits"]
-            )
+            return InsufficientCredits(available=left, shortfall=intent.amount - left)
         case "REFUND_EXCEEDS_CHARGE":
-            return RefundExceedsCharge(left=row["credits"])
+            return RefundExceedsCharge(left=left)
         case "IDEMPOTENCY_CONFLICT":
             return IdempotencyConflict(entry=entry, job=job)
         case "JOB_ALREADY_EXISTS" if job:
@@ -137,10 +111,10 @@ async def decode(row: Row, intent: Intent, catalogue: Catalogue) -> Outcome:
         case "JOB_ALREADY_FINISHED" if job:
             return JobAlreadyFinished(job=job)
         case "UNKNOWN_REASON":
-            return UnknownReason(code=_given(intent)["reason_code"])
+            return UnknownReason(code=attrgetter("reason_code")(intent))
         case "INVALID_INPUT":
-            return InvalidInput(field=row["field"], message=row["problem"])
-        case status:
+            return InvalidInput(field=field, message=problem)
+        case _:
             return _NOT_FOUND[status]()
 
 
@@ -152,17 +126,6 @@ _NOT_FOUND = {
 }
 
 
-async def _entry(row: Row | None, catalogue: Catalogue) -> Entry | None:
-    if row is None:
-        return None
-    reason = await catalogue.get(row["reason_code"])
-    if reason is None:
-        raise LookupError("a line's reason is in the catalogue")
-    return booked_entry_of(row, reason)
-
-
-async def _job(row: Row | None, catalogue: Catalogue) -> Job | None:
-    if row is None:
-        return None
+async def _job(row: Row, catalogue: Catalogue) -> Job:
     code = row["decision_code"]
     return job_of(row, await catalogue.get(code) if code else None)

@@ -8,7 +8,6 @@ calls at a time are about one account. The decisions are the database's.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,13 +18,12 @@ from models.database import CONNECTION_LOST, Reads
 from models.intents import FinishJob, Intent
 from models.outcomes import InvalidInput, Outcome, OutcomeUnknown, UnknownReason
 from models.reasons import Catalogue
-from models.refund_rule import default_code, rule
-from models.wire import decode, encode
+from models.refund_rule import rule
+from models.wire import BOOK, decode, encode, moved_by
 
 BATCH_MAX = 1_000
 CALLS_MAX = 2
 """Calls under way at a time: while the database commits one, the next is put together."""
-_BOOK = "select * from book($1::intent[])"
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +91,7 @@ class Writer:
         return intent
 
     async def _ruled(self, intent: FinishJob) -> FinishJob | Outcome:
-        code = intent.reason_code or default_code(intent.status, intent.done)
+        code = intent.reported_code
         reason = await self._catalogue.get(code)
         if reason is None:
             return UnknownReason(code=code)
@@ -180,14 +178,10 @@ class Writer:
         encoded = [encode(intent) for intent in intents]
         if self._on_batch:
             self._on_batch(len(encoded))
-        return await self._db.fetch(_BOOK, encoded)
+        return await self._db.fetch(BOOK, encoded)
 
     async def _answer(self, batch: list[_Waiting], rows: list[asyncpg.Record]) -> None:
-        moved = {
-            row["entry"]["account_id"]
-            for row in rows
-            if row["status"] == "DONE" and row["entry"] is not None
-        }
+        moved = moved_by(rows)
         if moved and self._on_committed:  # first: an answer can still be lost
             self._on_committed(sorted(moved))
         for row in rows:
@@ -200,7 +194,7 @@ class Writer:
 
 def _answer_unknown(batch: Iterable[_Waiting]) -> None:
     for waiting in batch:
-        with contextlib.suppress(asyncio.InvalidStateError):
+        if not waiting.answer.done():
             waiting.answer.set_result(OutcomeUnknown())
 
 
