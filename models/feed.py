@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from models.database import Reads
 from models.records import Entry, EntryKind
-from models.rows import ENTRY, ENTRY_COLUMNS, NAMED_ENTRY, Ref, entries_of
+from models.rows import ENTRY, Ref, entries_of
 
 SEQ_MAX = 2**31 - 1
 SEARCHED_JOBS_MAX = 1_000
@@ -52,12 +52,11 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Lines, newest first, whether there are more on either side, and the lines that they name."""
+    """Lines, newest first, and whether there are more on either side."""
 
     entries: list[Entry]
     has_older: bool
     has_newer: bool
-    named: Sequence[Entry] = ()
 
 
 class _Arguments(list[Any]):
@@ -72,13 +71,10 @@ async def page(
     slice_: Slice,
     filter_: Filter = ALL,
     within: tuple[int, int] | None = None,
-    *,
-    with_named: bool = False,
 ) -> Page:
     """One page of an account's lines.
 
     `within` keeps to a statement's lines: (opening_seq, closing_seq].
-    `with_named` reads the charges of its refunds and the lines that its adjustments correct.
     """
     after, last = within or (0, SEQ_MAX)
     arguments = _Arguments()
@@ -91,19 +87,14 @@ async def page(
         older_than=min(last, SEQ_MAX - 1) + 1
         if slice_.older_than is None
         else min(slice_.older_than, last + 1),
-        with_named=with_named,
     )
     rows = await db.fetch(sql, *arguments)
     more = len(rows) > slice_.limit
-    rows = rows[: slice_.limit]
-    entries, named = entries_of(rows), ()
-    if with_named:
-        there = [row for row in rows if row[ENTRY_COLUMNS] is not None]
-        named = entries_of(row[ENTRY_COLUMNS:] for row in there)
+    entries = entries_of(rows[: slice_.limit])
     if slice_.from_oldest:
         entries.reverse()
-        return Page(entries, slice_.newer_than is not None, more, named)
-    return Page(entries, more, slice_.older_than is not None, named)
+        return Page(entries, has_older=slice_.newer_than is not None, has_newer=more)
+    return Page(entries, has_older=more, has_newer=slice_.older_than is not None)
 
 
 def _page_sql(
@@ -113,8 +104,6 @@ def _page_sql(
     filter_: Filter,
     newer_than: int,
     older_than: int,
-    *,
-    with_named: bool,
 ) -> str:
     account = arguments.add(account_id)
     direction = "asc" if slice_.from_oldest else "desc"
@@ -129,17 +118,9 @@ def _page_sql(
     if filter_.end is not None:
         bounds.append(f"x.seq <= {_last_seq_before(arguments, account, filter_.end)}")
     source = _source(arguments, account, filter_, bounds, order)
-    columns, named = ENTRY, ""
-    if with_named:
-        columns = f"{ENTRY}, {NAMED_ENTRY}"
-        named = (
-            "left join entry n on n.account_id = e.account_id "
-            "and n.seq = coalesce(e.charge_seq, e.corrects_seq) "
-            "left join reason q on q.code = n.reason_code "
-        )
     return (
-        f"select {columns} from (select x.* from {source} {order}) e "
-        f"join reason r on r.code = e.reason_code {named}order by e.seq {direction}"
+        f"select {ENTRY} from (select x.* from {source} {order}) e "
+        f"join reason r on r.code = e.reason_code order by e.seq {direction}"
     )
 
 

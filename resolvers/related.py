@@ -6,6 +6,7 @@ them, for it is of the same account.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,22 +41,22 @@ class Related:
 NOTHING = Related()
 
 
-async def related(db: Reads, page: feed.Page, asked: Asked, last_seq: int) -> Related:
-    """What belongs to a page's lines, up to line `last_seq`; the refunds of the charges that they
-    name as well.
+async def related(db: Reads, lines: Sequence[Entry], asked: Asked, last_seq: int) -> Related:
+    """What belongs to these lines, up to line `last_seq`; the refunds of the charges that they name
+    as well.
     """
     if not any(asked):
         return NOTHING
-    entries = {(line.account_id, line.seq): line for line in page.named}
-    refunds = found_jobs = None
-    if asked.refunds:
-        charges = {
-            (line.account_id, line.seq)
-            for line in (*page.entries, *page.named)
-            if line.kind is EntryKind.CHARGE
-        }
-        refunds = await feed.refunds_of(db, list(charges), last_seq)
-    wanted = {(line.account_id, line.job_seq) for line in page.entries if line.job_seq}
-    if asked.jobs and wanted:
-        found_jobs = await jobs.by_charges(db, list(wanted))
-    return Related(entries if asked.entries else None, refunds, found_jobs)
+    entries = {(line.account_id, line.seq): line for line in lines}
+    if asked.entries:
+        # Nearly always a line names one that stands close to it, on the same page.
+        named = [(line.account_id, line.charge_seq or line.corrects_seq) for line in lines]
+        missing = {(account, seq) for account, seq in named if seq} - entries.keys()
+        entries |= await feed.entries(db, list(missing)) if missing else {}
+    charges = [ref for ref, line in entries.items() if line.kind is EntryKind.CHARGE]
+    jobs_wanted = {(line.account_id, line.job_seq) for line in lines if line.job_seq}
+    return Related(
+        entries if asked.entries else None,
+        await feed.refunds_of(db, charges, last_seq) if asked.refunds else None,
+        await jobs.by_charges(db, list(jobs_wanted)) if asked.jobs and jobs_wanted else None,
+    )

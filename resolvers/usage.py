@@ -65,9 +65,7 @@ async def page(db: Reads, viewer: Viewer, asked: Question) -> feed.Page:
     check_filter(wanted)
     if not admit(viewer, Scope.READ, asked.account_id) or wanted.kinds == frozenset():
         return feed.Page([], has_older=False, has_newer=False)
-    return await feed.page(
-        db, asked.account_id, piece, wanted, asked.within, with_named=asked.related.entries
-    )
+    return await feed.page(db, asked.account_id, piece, wanted, asked.within)
 
 
 async def entry(db: Reads, viewer: Viewer, account_id: int, seq: int) -> Entry | None:

@@ -121,7 +121,9 @@ async def page_read(info: Info, asked: Question, last_seq: int = feed.SEQ_MAX) -
     """The page asked for, with what belongs to its lines up to line `last_seq`."""
     db = info.context.db
     page = await usage.page(db, info.context.viewer, asked)
-    return UsageConnection(page=page, known=await related(db, page, asked.related, last_seq))
+    return UsageConnection(
+        page=page, known=await related(db, page.entries, asked.related, last_seq)
+    )
 
 
 @output
