@@ -337,11 +337,10 @@ async def test_the_database_rings_only_for_what_was_committed(
 async def test_a_line_whose_answer_is_lost_rings_and_the_same_key_settles_it(
     database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After the commit the catalogue may still have to be read, and the connection be gone."""
+    """After the commit a job's reason may still have to be read, and the connection be gone."""
     rung: list[int] = []
-    read = Catalogue.get
 
-    async def lost(catalogue: Catalogue, code: str) -> None:
+    async def lost(*_: object) -> None:
         raise asyncpg.ConnectionDoesNotExistError("connection was closed")
 
     async with Ledger.at(database_url) as ledger:
@@ -350,10 +349,10 @@ async def test_a_line_whose_answer_is_lost_rings_and_the_same_key_settles_it(
         intent = GrantCredits(
             account_id=account_id, idempotency_key="k", amount=1, reason_code="GRANT_PROMO"
         )
-        monkeypatch.setattr(Catalogue, "get", lost)
-        assert isinstance(await writer.book(intent), OutcomeUnknown)
+        with monkeypatch.context() as patched:
+            patched.setattr("models.writer.decode", lost)
+            assert isinstance(await writer.book(intent), OutcomeUnknown)
         assert rung == [account_id]
-        monkeypatch.setattr(Catalogue, "get", read)
         settled = await writer.book(intent)
         assert isinstance(settled, Done)
         assert settled.replayed
