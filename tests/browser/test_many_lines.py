@@ -32,14 +32,11 @@ async def book_many(backend: Backend, account_id: int, count: int) -> None:
 
 
 async def first_paint_ms(screen: Screen, token: str) -> float:
-    """From navigation to the first lines drawn: the median of several visits."""
-    times: list[float] = []
-    for _ in range(VISITS):
-        await screen.page.goto("about:blank")
-        await screen.open(token)
-        handle = await screen.page.wait_for_function("() => window.firstPaint")
-        times.append(await handle.json_value())
-    return median(times)
+    """From navigation to the first lines drawn."""
+    await screen.page.goto("about:blank")
+    await screen.open(token)
+    handle = await screen.page.wait_for_function("() => window.firstPaint")
+    return await handle.json_value()
 
 
 @pytest.mark.long
@@ -61,9 +58,12 @@ async def test_half_a_million_lines_are_on_screen_as_soon_as_fifty(
         requestAnimationFrame(look);"""
     )
     await first_paint_ms(screen, small.token)  # what is cached once is cached for both
-    few = await first_paint_ms(screen, small.token)
-    many = await first_paint_ms(screen, large.token)
-    assert many <= 1.5 * few, (few, many)
+    # In turns, so that whatever else the machine does happens to both.
+    ratios = [
+        await first_paint_ms(screen, large.token) / await first_paint_ms(screen, small.token)
+        for _ in range(VISITS)
+    ]
+    assert median(ratios) <= 1.5, ratios
 
 
 @pytest.mark.long
