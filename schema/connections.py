@@ -99,14 +99,12 @@ class UsageConnection:
     @field
     def edges(self) -> list[UsageEdge]:
         """The page's lines with their cursors. At most 100."""
-        known = self.known
-        return [UsageEdge(record=record, known=known) for record in self.page.entries]
+        return [UsageEdge(record=record, known=self.known) for record in self.page.entries]
 
     @field
     def nodes(self) -> list[UsageEntry]:
         """The page's lines. At most 100."""
-        known = self.known
-        return [entry_of(record, known) for record in self.page.entries]
+        return [entry_of(record, self.known) for record in self.page.entries]
 
     @field
     def page_info(self) -> PageInfo:

@@ -24,7 +24,8 @@ from graphql.execution import Executor
 from graphql.execution.collect_fields import GroupedFieldSet, collect_fields
 
 from . import proofs, runtime
-from .fields import FieldText, Text
+from .fields import FieldText, Source, Text, listed
+from .inlining import Inliner, Made
 from .runtime import Site
 
 FIELDS_MAX = 600
@@ -85,10 +86,11 @@ class Compiler:
         self._names = dict(_HELPERS)
         self._texts: list[str] = []
         self._selects: dict[Any, str] = {}
-        self._lists: dict[Site, str] = {}
+        self._lists: dict[Any, str] = {}
         self._branches: list[tuple[dict[type, Any], type, str]] = []
         self._sites: list[tuple[Site, str]] = []
         self._fields = 0
+        self.inliner = Inliner(self.constant)
 
     def operation(self, one_by_one: bool) -> tuple[Any, ...]:
         executor = self._executor
@@ -128,44 +130,59 @@ class Compiler:
             self._sites.append((site, self._write_complete(site, name)))
         return name
 
-    def select(self, type_: GraphQLObjectType, details: Any) -> str:
-        """The function for what is selected of an object.
+    def select(self, type_: GraphQLObjectType, details: Any, made: Made | None = None) -> str:
+        """The function for what is selected of an object, or of the parts of one that is not made.
 
         Equal selections of equal types share one, so that the text does not grow with the number
         of ways that lead to them.
         """
-        key = (type_.name, tuple([id(detail.node) for detail in details]))
+        key = (type_.name, tuple([id(detail.node) for detail in details]), made is None)
         if key not in self._selects:
             collected = self._executor.collect_subfields(type_, details)
             if collected.new_defer_usages:
                 raise NotCompilable
-            self._selects[key] = self._write_select(type_, collected.grouped_field_set)
+            fields = collected.grouped_field_set
+            self._selects[key] = self._write_select(type_, fields, made)
         return self._selects[key]
 
-    def branches(self, members: list[tuple[type, GraphQLObjectType]], details: Any) -> str:
+    def branches(
+        self,
+        members: list[tuple[type, GraphQLObjectType]],
+        details: Any,
+        made: Made | None = None,
+    ) -> str:
         """The function for what is selected of each member of an abstract type, by class."""
         branches: dict[type, Any] = {}
         for cls, member in members:
-            self._branches.append((branches, cls, self.select(member, details)))
+            own = made and Made(cls, made.parts)
+            self._branches.append((branches, cls, self.select(member, details, own)))
         return self.constant("branches", branches)
 
-    def list_of(self, site: Site, item_type: Any) -> str:
-        """The function that completes the items of a list."""
-        if site in self._lists:
-            return self._lists[site]
-        name = self._lists[site] = self.constant("list")
+    def list_of(self, site: Site, item_type: Any, made: Made | None = None) -> str:
+        """The function that completes the items of a list; of items that are not made, what stands
+        for them.
+        """
+        key = (site, made is None)
+        if key in self._lists:
+            return self._lists[key]
+        name = self._lists[key] = self.constant("list")
         text = Text(f"def {name}(run, values, path):", "out = []", "waiting = ()")
         item = Site(site.parent, site.definition, site.details, item_type)
-        with text.block("for index, value in enumerate(values):"):
-            FieldText(self, text, item, "value", "index", "(path, index, None)").write_item()
+        each = "value" if made is None else f"({listed(made)})"
+        with text.block(f"for index, {each} in enumerate(values):"):
+            FieldText(self, text, item, "value", "index", "(path, index, None)").write_item(made)
             text.add("out.append(value)")
         text.add("return gather(out, waiting) if waiting else out")
         self._texts.append(str(text))
         return name
 
-    def _write_select(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> str:
+    def _write_select(
+        self, type_: GraphQLObjectType, fields: GroupedFieldSet, made: Made | None = None
+    ) -> str:
         name = self.constant("select")
-        text = Text(f"def {name}(run, source, path):")
+        parts = {} if made is None else {part: f"own_{part}" for part in made.parts}
+        text = Text(f"def {name}(run, {', '.join(parts.values()) or 'source'}, path):")
+        source = Source(made and Made(made.cls, parts))
         keeps = proofs.keeps(self.schema, type_) and self._is_worth_keeping(fields)
         if keeps:
             text.add(f"if (kept := kept_of(source, {name})) is not None: return kept")
@@ -183,10 +200,13 @@ class Compiler:
                 continue
             value, path = f"v{len(out)}", f"(path, {key!r}, {type_.name!r})"
             site = Site(type_, definition, details, definition.type)
-            FieldText(self, text, site, value, repr(key), path).write_field()
+            FieldText(self, text, site, value, repr(key), path, source=source).write_field()
             out.append(f"{key!r}: {value}")
         text.add(f"out = {{{', '.join(out)}}}", "if waiting: return gather(out, waiting)")
         text.add(f"return keep(run, source, {name}, out)" if keeps else "return out")
+        if made is not None and source.is_needed:
+            given = ", ".join(f"{part}={value}" for part, value in parts.items())
+            text.begin(f"source = {self.constant('class', made.cls)}({given})")
         self._texts.append(str(text))
         return name
 

@@ -25,6 +25,7 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from . import proofs
 from .arguments import arguments_of
+from .inlining import Made, Written, parts_of
 from .proofs import Attribute, Call, Event
 from .runtime import Site
 
@@ -45,6 +46,10 @@ class Text:
     def add(self, *lines: str) -> None:
         self._lines += [self._indent + line for line in lines]
 
+    def begin(self, line: str) -> None:
+        """Put a line before all others."""
+        self._lines.insert(1, f"    {line}")
+
     @contextmanager
     def block(self, heading: str) -> Generator[None]:
         """What is added within stands under the heading."""
@@ -55,6 +60,28 @@ class Text:
 
     def __str__(self) -> str:
         return "\n".join(self._lines)
+
+
+class Source:
+    """What the fields of a selection are read of: an object, or the parts of one that is not made
+    unless a field needs the whole of it.
+    """
+
+    def __init__(self, made: Made | None = None) -> None:
+        self.made = made
+        self.is_needed = False
+
+    @property
+    def parts(self) -> str | Made:
+        return self.made or "source"
+
+    def whole(self) -> str:
+        self.is_needed = True
+        return "source"
+
+    def attribute(self, name: str) -> str:
+        known = self.made.parts.get(name) if self.made else None
+        return known or f"{self.whole()}.{name}"
 
 
 class FieldText:
@@ -69,6 +96,7 @@ class FieldText:
         key: str,
         path: str,
         site_name: str | None = None,
+        source: Source | None = None,
     ) -> None:
         self._compiler = compiler
         self._text = text
@@ -88,13 +116,19 @@ class FieldText:
             if isinstance(self._reading, Call)
             else inspect.iscoroutinefunction(site.definition.resolve)
         )
+        self._source = source or Source()
+        self._written = self._inlined() if source else None
         # A leaf that is hardly ever awaited needs no completion of its own.
-        completed = self._is_async or not self._is_leaf
+        made = self._written is not None and not isinstance(self._written.value, str)
+        completed = self._is_async or not (self._is_leaf or made)
         self._site_name = site_name or compiler.site(site, completed=completed)
 
     def write_field(self) -> None:
         """Reads the field of `source` and completes it."""
         with self._failing():
+            if self._written is not None:
+                self._write_inlined(self._written)
+                return
             reading = self._read()
             if self._is_async:
                 awaited = f"later(run, {self._site_name}, {reading}, {self._path})"
@@ -103,28 +137,105 @@ class FieldText:
                 self._text.add(f"{self._value} = {reading}")
                 self._write_completion()
 
-    def write_item(self) -> None:
-        """Completes an item of the list `values`."""
-        with self._failing(", values[index + 1:]"):
-            self._write_completion()
+    def write_item(self, made: Made | None = None) -> None:
+        """Completes an item of the list `values`; one that is `made` holds nothing to await."""
+        with self._failing("" if made else ", values[index + 1:]"):
+            if made:
+                self._write_made(made)
+            else:
+                self._write_completion()
 
     def write_awaited(self) -> None:
         """Completes a value that is there: errors and coroutines are the caller's."""
         otherwise = f"unforeseen(run, {self._site_name}, {self._value}, {self._path})"
         self._write_branches(self._short(), [f"{self._value} = {otherwise}"])
 
-    def _write_completion(self) -> None:
-        value, short = self._value, self._short()
-        if not self._is_leaf:
-            short += [f"if type({value}) is Coroutine:"]
-            # Where null may not stand, an error passes as it is: it has been located within.
-            if self._may_be_null:
-                guarded = f"guard(run, {self._site_name}, {value}, {self._path})"
-                short += [f"    {value} = {guarded}"]
-            short += [f"    {self._wait()}"]
+    def _inlined(self) -> Written | None:
+        """The field without a call; None where its function is to be called."""
+        reading, compiler = self._reading, self._compiler
+        if isinstance(reading, Attribute):
+            return Written([], self._source.attribute(reading.name))
+        if not isinstance(reading, Call) or not reading.is_of_source or self._site.definition.args:
+            return None
+        written = compiler.inliner.written(reading.function, self._source.parts)
+        if written is None or isinstance(written.value, str):
+            return written
+        if isinstance(written.value, Made):
+            return written if self._shown(self._type, written.value) else None
+        if not is_list_type(self._type):
+            return None
+        item = self._type.of_type
+        item = item.of_type if is_non_null_type(item) else item
+        return written if self._shown(item, written.value.item) else None
+
+    def _shown(self, type_: Any, made: Made) -> list[tuple[type, GraphQLObjectType]]:
+        """The types as which an object that is not made may be shown, with its classes."""
+        schema = self._compiler.schema
+        if isinstance(type_, GraphQLObjectType):
+            known = proofs.shape(schema, type_)
+            members = [(known.cls, type_)] if known else []
+        else:
+            members = (
+                [] if is_leaf_type(type_) or is_list_type(type_) else proofs.shapes(schema, type_)
+            )
+        if isinstance(made.cls, type):
+            members = [(cls, member) for cls, member in members if cls is made.cls]
+        for cls, _ in members:
+            if (parts_of(cls) or {}).keys() != made.parts.keys() or hasattr(cls, proofs.KEPT):
+                return []
+        return members
+
+    def _write_inlined(self, written: Written) -> None:
+        text, value, made = self._text, self._value, written.value
+        text.add(*written.lines)
+        if isinstance(made, str):
+            text.add(f"{value} = {made}")
+            self._write_completion()
+        elif isinstance(made, Made):
+            self._write_made(made)
+        else:
+            text.add(f"{value} = []")
+            with text.block(f"for {made.name} in {made.values}:"):
+                text.add(*made.lines, f"{value}.append(({listed(made.item)}))")
+            list_of = self._compiler.list_of(self._site, self._type.of_type, made.item)
+            text.add(f"{value} = {list_of}(run, {value}, {self._path})", *self._waiting())
+
+    def _write_made(self, made: Made) -> None:
+        """Completes an object that is not made."""
+        value, members = self._value, self._shown(self._type, made)
+        given = f"(run, {', '.join(made.parts.values())}, {self._path})"
+        if isinstance(made.cls, type):
+            ((_, member),) = members
+            select = self._compiler.select(member, self._site.details, made)
+            self._text.add(f"{value} = {select}{given}", *self._waiting())
+            return
+        branches = self._compiler.branches(members, self._site.details, made)
+        test = f"(branch := {branches}.get({made.cls}))"
+        named = ", ".join(f"{name}={part}" for name, part in made.parts.items())
+        with self._text.block(f"if {test}:"):
+            self._text.add(f"{value} = branch{given}", *self._waiting())
+        with self._text.block("else:"):
+            self._text.add(f"{value} = {made.cls}({named})", *self._finishing())
+
+    def _waiting(self) -> list[str]:
+        """What follows a completion that may still have to be awaited."""
+        lines = [f"if type({self._value}) is Coroutine:"]
+        # Where null may not stand, an error passes as it is: it has been located within.
+        if self._may_be_null:
+            guarded = f"guard(run, {self._site_name}, {self._value}, {self._path})"
+            lines += [f"    {self._value} = {guarded}"]
+        return [*lines, f"    {self._wait()}"]
+
+    def _finishing(self) -> list[str]:
+        value = self._value
         finish = f"finish(run, {self._site_name}, {value}, {self._path})"
-        otherwise = [f"{value} = {finish}", f"if type({value}) is Coroutine: {self._wait()}"]
-        self._write_branches(short, otherwise)
+        return [f"{value} = {finish}", f"if type({value}) is Coroutine: {self._wait()}"]
+
+    def _write_completion(self) -> None:
+        short = self._short()
+        if not self._is_leaf:
+            short += self._waiting()
+        self._write_branches(short, self._finishing())
 
     def _write_branches(self, short: list[str], otherwise: list[str]) -> None:
         test, *lines = short
@@ -150,13 +261,11 @@ class FieldText:
         return f"waiting += (({self._key}, {self._value}),)"
 
     def _read(self) -> str:
-        reading = self._reading
-        if isinstance(reading, Attribute):
-            return f"source.{reading.name}"
+        reading, source = self._reading, self._source.whole()
         if isinstance(reading, Event):
-            return "source"
+            return source
         own = f"resolve(run, {self._site_name}, source, {self._path})"
-        if reading is None:
+        if not isinstance(reading, Call):
             return own
         given = ["source"] if reading.takes_source else []
         given += [f"{name}=source" for name in reading.source_names]
@@ -214,3 +323,9 @@ class FieldText:
             f"    written = write_leaf({type_}, {value})",
             f"{value} = written",
         ]
+
+
+def listed(made: Made) -> str:
+    """What stands for the object in a list: its class, where it is not known, and its parts."""
+    cls = [] if isinstance(made.cls, type) else [made.cls]
+    return "".join(f"{part}, " for part in (*cls, *made.parts.values()))

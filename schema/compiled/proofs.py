@@ -76,6 +76,12 @@ class Call:
     field: StrawberryField
     is_async: bool
 
+    @property
+    def is_of_source(self) -> bool:
+        """Whether its source is all that it is given, and nothing is awaited."""
+        given = self.takes_source and not self.source_names and self.info_name is None
+        return given and not self.is_async
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
