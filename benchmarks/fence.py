@@ -7,12 +7,12 @@ again, whose connection stays bound, and by many in turn, for whom a connection 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 import sys
 from statistics import median
 
 import orjson
+import uvloop
 
 from benchmarks import data
 from benchmarks.contenders import ours
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--customers", type=int, nargs="+", default=[1, 100])
     options = parser.parse_args()
     with staged() as stage:
-        rounds = asyncio.run(measured(stage, options))
+        rounds = uvloop.run(measured(stage, options))
     for (kind, asking), pairs in rounds.items():
         print(told(kind, asking, pairs))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 from pathlib import Path
 
 import asyncpg
 import orjson
+import uvloop
 
 from benchmarks import data, report
 from benchmarks.contenders import ours
@@ -117,7 +117,7 @@ def main() -> None:
     report.add_options(parser)
     options = parser.parse_args()
     with staged() as stage:
-        rounds = asyncio.run(measured(stage, options))
+        rounds = uvloop.run(measured(stage, options))
     text = report.table(rounds, "request", [f"{options.lines[0]:,}"], "lines")
     print(text)
     if options.publish:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import base64
 import itertools
 from dataclasses import replace
@@ -11,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+import uvloop
 
 from benchmarks import data, report
 from benchmarks.contenders import NODE_FOLDER, in_node, in_python, node_is_here, ours
@@ -165,7 +165,7 @@ def main() -> None:
     if not node_is_here():
         options.contenders = [name for name in options.contenders if name not in ON_NODE]
     with staged() as stage:
-        rounds = asyncio.run(measured(stage, options))
+        rounds = uvloop.run(measured(stage, options))
     report.tell("read", rounds, [FLOOR, PEER], options, "connections")
 
 
