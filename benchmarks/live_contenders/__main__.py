@@ -81,7 +81,7 @@ class _Floor:
         delivering.cancel()
 
     def ring(self, *told: Any) -> None:
-        self._rung.add(int(told[3]))
+        self._rung.update(map(int, told[3].split()))
         self._bell.set()
 
     async def deliver(self) -> None:

@@ -96,7 +96,7 @@ async function read () {
 }
 
 listener.on('notification', ({ payload }) => {
-  rung.add(payload)
+  for (const account of payload.split(' ')) rung.add(account)
   read()
 })
 await listener.query('listen usage_feed')
