@@ -155,7 +155,7 @@ async def _answered(
         return await stream(accept.stream)
     body = body_of(result, request_id, process)
     if question.wants_cost:
-        body["extensions"] = _cost(question)
+        body["extensions"] = await _cost(question, context, process)
     refused = is_request_error(result) and accept.media_type == GRAPHQL_JSON
     return _json(body, 400 if refused else 200, accept.media_type)
 
@@ -184,9 +184,10 @@ async def _execute(
         raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
 
 
-def _cost(question: Question) -> dict[str, Any]:
+async def _cost(question: Question, context: Context, process: Process) -> dict[str, Any]:
     """What the operation asked for and what it may ask for; empty where it cannot be told."""
-    measure = limits.measure(question.query, question.operation_name)
+    asked = (question.query, question.operation_name)
+    measure = await process.schema.measured(*asked, context)
     return {"cost": asdict(measure) | {"limits": asdict(limits.LIMITS)}} if measure else {}
 
 

@@ -16,6 +16,9 @@ from resolvers.access import Viewer, ViewerKind
 BURST_SECONDS = 5.0
 """What was not asked for so long may be asked at once."""
 
+CPU_SECONDS_OF_A_REQUEST = 0.005
+"""Honest documents take less to judge, once each; the worst take eight times as much."""
+
 _REMEMBERED_MAX = 10_000
 
 
@@ -49,7 +52,7 @@ class RateLimited(ComeBack):
 class Rates:
     """A token bucket for each customer's account and each service, holding `BURST_SECONDS` of its
     rate. A request is one token, whatever it holds: batches are what services are meant to send,
-    and what one request may cost is bounded elsewhere.
+    and what one request may cost is bounded elsewhere. What is judged for it is paid by the time.
     """
 
     def __init__(
@@ -83,6 +86,14 @@ class Rates:
         self._paid_until[name] = paid_until + seconds
         if len(self._paid_until) > _REMEMBERED_MAX:
             self._forget(now)
+
+    def spend(self, viewer: Viewer, cpu_seconds: float) -> None:
+        """Count processor time as so many requests more; what is below one is given."""
+        requests = cpu_seconds // CPU_SECONDS_OF_A_REQUEST
+        if requests:
+            now, name = self._clock(), (viewer.kind, viewer.name)
+            paid_until = max(now, self._paid_until.get(name, now))
+            self._paid_until[name] = paid_until + requests * self._seconds[viewer.kind]
 
     def _forget(self, now: float) -> None:
         """Drop full buckets, which are as good as none."""

@@ -108,12 +108,13 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
         stack.push_async_callback(customers_writer.close)
         identity = Identity(db, rules)
         stack.push_async_callback(identity.close)
+        rates = Rates(settings.customer_requests_per_second, settings.service_requests_per_second)
         process = Process(
             settings,
             Services(db, fence, catalogue, writer, customers_writer, bell),
             identity,
-            build_schema(introspection=settings.introspection),
-            Rates(settings.customer_requests_per_second, settings.service_requests_per_second),
+            build_schema(introspection=settings.introspection, spent=rates.spend),
+            rates,
             Load(settings.max_concurrent_requests),
             metrics,
             trusted,

@@ -1,23 +1,27 @@
 """Parsed documents, kept: a client sends the same few texts again and again.
 
-Owns the memory of what was parsed and found valid. Owns no parsing: graphql-core raises its own
-errors.
+Owns how a document is judged, and the memory of what was found valid. Owns neither when that is
+done (`judging`) nor the bounds (`limits`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 from graphql import (
     ASTValidationRule,
     DocumentNode,
     GraphQLError,
+    GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    Token,
+    specified_rules,
     validate,
 )
+from graphql.language.parser import Parser, nested_too_deeply_error
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
@@ -26,12 +30,15 @@ from strawberry.types.execution import ParseOptions
 from schema import errors, limits
 
 _REMEMBERED_MAX = 500
-_REMEMBERED_LENGTH_MAX = 8_192
+_REMEMBERED_LETTERS_MAX = 524_288
+"""Of all of them together: a document takes up to 250 bytes a letter."""
 _TOLD_MAX = 5
 
 
 class Documents(SchemaExtension):
-    """Parses within limits and validates, once per document."""
+    """Hands over what is known, and looks at anything else as it comes: a text is parsed within
+    limits and validated once.
+    """
 
     _valid: OrderedDict[str, DocumentNode]
     _rules: tuple[type[ASTValidationRule], ...]
@@ -41,7 +48,7 @@ class Documents(SchemaExtension):
     @classmethod
     def remembering(cls, *, introspection: bool) -> type[Documents]:
         """The extension with a memory of its own, for one schema, which may be asked about."""
-        rules = (MaybeNullValidationRule, OneOfInputValidationRule)
+        rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
         if not introspection:
             rules += (NoSchemaIntrospectionCustomRule,)
         own = {"_valid": OrderedDict[str, DocumentNode](), "_rules": rules}
@@ -51,6 +58,40 @@ class Documents(SchemaExtension):
     def known(cls, text: str) -> DocumentNode | None:
         """The valid document that this text was found to be, if it is remembered."""
         return cls._valid.get(text)
+
+    @classmethod
+    def judge(cls, schema: GraphQLSchema, text: str) -> list[GraphQLError]:
+        """What is wrong with a text; nothing where it is remembered from now on. Any thread may
+        ask.
+        """
+        if text in cls._valid:
+            return []
+        try:
+            document = _parsed(text)
+        except GraphQLError as error:
+            return [error.with_traceback(None)]  # which would keep the parser, and all its tokens
+        found = cls._problems(schema, document)
+        if not found:
+            cls._remember(text, document)
+        return found
+
+    @classmethod
+    def _remember(cls, text: str, document: DocumentNode) -> None:
+        cls._valid[text] = document
+        while len(cls._valid) > _REMEMBERED_MAX or (
+            sum(map(len, cls._valid)) > _REMEMBERED_LETTERS_MAX
+        ):
+            cls._valid.popitem(last=False)
+
+    @classmethod
+    def _problems(cls, schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+        """What exceeds its bounds, or what the specification's rules find, as far as it is worth
+        telling: looking for similar names is most of what a long list of errors costs.
+        """
+        found = limits.problems(document) or validate(
+            schema, document, cls._rules, max_errors=_TOLD_MAX, hide_suggestions=cls._hides
+        )
+        return errors.invalid(found)
 
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
@@ -64,31 +105,11 @@ class Documents(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
-        text, document = context.query or "", context.graphql_document
-        if document is None or self._valid.get(text) is document:
-            context.pre_execution_errors = self._ambiguity()
-            yield
-            return
-        found = self._ambiguity() or limits.problems(document) or self._problems(document)
-        context.pre_execution_errors = errors.invalid(found)
+        document, found = context.graphql_document, self._ambiguity()
+        if not found and document is not None and document is not self.known(context.query or ""):
+            found = self._problems(context.schema._schema, document)  # pyright: ignore[reportPrivateUsage]
+        context.pre_execution_errors = found
         yield
-        if not context.pre_execution_errors and len(text) <= _REMEMBERED_LENGTH_MAX:
-            self._valid[text] = _unchained(document)
-            if len(self._valid) > _REMEMBERED_MAX:
-                self._valid.popitem(last=False)
-
-    def _problems(self, document: DocumentNode) -> list[GraphQLError]:
-        """What the specification's rules find, as far as it is worth telling: looking for similar
-        names is most of what a long list of errors costs.
-        """
-        context = self.execution_context
-        return validate(
-            context.schema._schema,  # pyright: ignore[reportPrivateUsage]
-            document,
-            (*context.validation_rules, *self._rules),
-            max_errors=_TOLD_MAX,
-            hide_suggestions=self._hides,
-        )
 
     def _ambiguity(self) -> list[GraphQLError]:
         """Strawberry runs the first of several operations; the specification wants one named."""
@@ -102,19 +123,32 @@ class Documents(SchemaExtension):
         return errors.invalid([GraphQLError(message, operations)])
 
 
-def _unchained(document: DocumentNode) -> DocumentNode:
-    """The document, its tokens no longer linked to each other both ways: once forgotten, they would
-    wait for the collector, which comes to what has lived long but once in ten thousand documents.
+def _parsed(text: str) -> DocumentNode:
+    """As graphql-core's `parse`, but for what it leaves behind. Raises: GraphQLError."""
+    parser = Parser(text, **_PARSE_OPTIONS)
+    try:
+        return parser.parse_document()
+    except RecursionError:
+        pass
+    finally:
+        _unchain(parser._lexer.token)  # pyright: ignore[reportPrivateUsage]
+    raise nested_too_deeply_error(parser)
+
+
+def _unchain(last: Token) -> None:
+    """Take apart the chain of tokens, linked to each other both ways: once forgotten, they would
+    wait for the collector, which hardly ever comes to what has lived long.
     """
-    token = document.loc.start_token if document.loc else None
+    token: Token | None = last
+    while last.prev is not None:
+        token = last = last.prev
     while token is not None:
         following = token.next
         token.prev = token.next = None
         token = following
-    return document
 
 
-_PARSE_OPTIONS = {
+_PARSE_OPTIONS: dict[str, Any] = {
     "max_lexical_tokens": limits.TOKENS_MAX,
     "max_comments": limits.COMMENTS_MAX,
     "max_source_length": limits.SOURCE_LENGTH_MAX,

@@ -11,6 +11,7 @@ from schema import refusals
 from schema.compiled import CompiledExecutor, CompiledSchema
 from schema.compiled.executor import plans_of
 from schema.documents import Documents
+from schema.judging import JudgingSchema, Spent
 from schema.mutations import Mutation
 from schema.queries import Query
 from schema.scalars import SCALARS
@@ -18,8 +19,10 @@ from schema.subscriptions import Subscription
 from schema.types.entries import LedgerEntry
 
 
-class UsageSchema(CompiledSchema):
-    """The contract, executable."""
+class UsageSchema(CompiledSchema, JudgingSchema):
+    """The contract, executable: what was executed before goes straight to execution, what is new is
+    judged first.
+    """
 
     @property
     def operations_known(self) -> int:
@@ -31,15 +34,21 @@ class UsageSchema(CompiledSchema):
 
 
 def build_schema(
-    executor: type[Executor[Any]] = CompiledExecutor, *, introspection: bool = True
+    executor: type[Executor[Any]] = CompiledExecutor,
+    *,
+    introspection: bool = True,
+    spent: Spent | None = None,
 ) -> UsageSchema:
-    """The schema with a memory of documents of its own, executed by `executor`."""
+    """The schema with a memory of documents of its own, executed by `executor`; `spent` hears what
+    judging documents takes.
+    """
     return UsageSchema(
         Query,
         Mutation,
         Subscription,
         types=[LedgerEntry, refusals.Refused],
-        extensions=[Documents.remembering(introspection=introspection)],
+        documents=Documents.remembering(introspection=introspection),
+        spent=spent,
         execution_context_class=executor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

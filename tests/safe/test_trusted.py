@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from graphql.language.parser import Parser
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -19,7 +20,7 @@ from app.process import trusted_documents
 from app.questions import Question
 from app.settings import Settings, SettingsError, load_settings
 from app.trusted import THE_PAGES, NotSupported, Trusted
-from schema.documents import Documents
+from schema import documents
 from tests.api.support import Api, Caller, document, served
 from tests.live.door import Socket
 
@@ -147,15 +148,14 @@ async def test_nothing_else_is_answered_and_what_was_wrong_is_said(strict: Api) 
 async def test_an_id_costs_no_parsing_of_its_own(
     strict: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    customer, parsed = strict.customer("acme"), list[str | None]()
-    parse = Documents.on_parse
+    customer, parsed = strict.customer("acme"), list[str]()
 
-    def counted(self: Documents) -> Any:
-        if self.known(self.execution_context.query or "") is None:
-            parsed.append(self.execution_context.query)
-        return parse(self)
+    class Counted(Parser):
+        def __init__(self, text: str, **options: Any) -> None:
+            parsed.append(text)
+            super().__init__(text, **options)
 
-    monkeypatch.setattr(Documents, "on_parse", counted)
+    monkeypatch.setattr(documents, "Parser", Counted)
     for asked in (by_hash(VIEWER), by_id(sha256(VIEWER)), {"query": VIEWER}) * 3:
         assert (await post(customer, asked)).status_code == 200
     assert parsed == [VIEWER]

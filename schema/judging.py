@@ -1,0 +1,109 @@
+"""A schema that judges what it has never been asked off the loop.
+
+Owns the thread in which documents are parsed and validated, and whose turn it is: a document takes
+up to 40 ms, and a loop that stands still for so long stands still for everybody. Owns no rule and
+no memory (`documents`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import strawberry
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+
+from resolvers.access import Viewer
+from resolvers.turns import Turns
+from schema import limits
+from schema.documents import Documents
+
+SWITCH_SECONDS = 0.0001
+"""How long the loop waits for the thread to stand aside; by itself Python lets it wait 5 ms, at
+each of the ten or so steps of a request.
+"""
+
+Spent = Callable[[Viewer, float], None]
+"""Hears for whom how much processor was spent, in seconds."""
+
+_T = TypeVar("_T")
+
+
+class JudgingSchema(strawberry.Schema):
+    """Guarantees: a known document waits for no unknown one, and an asker's first unknown document
+    for at most one of each other asker.
+    """
+
+    def __init__(
+        self, *given: Any, documents: type[Documents], spent: Spent | None = None, **named: Any
+    ) -> None:
+        super().__init__(*given, extensions=[documents], **named)  # pyright: ignore[reportUnknownMemberType]
+        self._documents = documents
+        self._spent = spent
+        self._turns = Turns()
+        self._thread = ThreadPoolExecutor(1, "documents")
+        sys.setswitchinterval(SWITCH_SECONDS)
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        *given: Any,
+        **named: Any,
+    ) -> ExecutionResult:
+        """Execute an operation as `strawberry.Schema` does, once its document is found sound."""
+        refusal = await self._refusal(query, context_value)
+        if refusal is not None:
+            return refusal
+        return await super().execute(query, variable_values, context_value, *given, **named)
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        *given: Any,
+        **named: Any,
+    ) -> Any:
+        """Stream an operation as `strawberry.Schema` does, once its document is found sound."""
+        refusal = await self._refusal(query, context_value)
+        if refusal is not None:
+            return _alone(refusal)
+        return await super().stream(query, variable_values, context_value, *given, **named)
+
+    async def measured(
+        self, query: str, operation_name: str | None, context: Any
+    ) -> limits.Measure | None:
+        """What one operation of a document asks for; None where there is no such operation."""
+        return await self._in_turn(context, limits.measure, query, operation_name)
+
+    async def _refusal(self, text: str | None, context: Any) -> PreExecutionError | None:
+        if not text or self._documents.known(text) is not None:
+            return None
+        errors = await self._in_turn(context, self._documents.judge, self._schema, text)
+        return PreExecutionError(data=None, errors=errors) if errors else None
+
+    async def _in_turn(self, context: Any, work: Callable[..., _T], *given: Any) -> _T:
+        """Do the work in the thread, once it is the turn of who asks for it."""
+        viewer: Viewer | None = getattr(context, "viewer", None)
+
+        def timed() -> tuple[_T, float]:
+            began = time.thread_time()
+            return work(*given), time.thread_time() - began
+
+        async with self._turns.of(viewer and (viewer.kind, viewer.name)):
+            loop = asyncio.get_running_loop()
+            found, seconds = await loop.run_in_executor(self._thread, timed)
+        if viewer is not None and self._spent is not None:
+            self._spent(viewer, seconds)
+        return found
+
+
+async def _alone(result: ExecutionResult) -> AsyncGenerator[ExecutionResult]:
+    yield result
