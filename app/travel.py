@@ -6,8 +6,8 @@ Owns validators and encodings of whole answers. Owns no answer (`http`) and no s
 from __future__ import annotations
 
 import hashlib
-import zlib
 
+from isal.igzip import compress as _gzipped  # pyright: ignore[reportUnknownVariableType]
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ COMPRESSED_BYTES_MIN = 14_336
 """What fits into the first ten packets of a connection arrives no sooner when it is compressed."""
 
 _LEVEL = 1
-"""Pages are so repetitive that higher levels save little more."""
+"""Of four. A page of 19 KB takes 15 µs, where zlib's lowest level takes 75, and is no longer."""
 
 
 def prepared(request: Request, response: Response) -> Response:
@@ -30,7 +30,7 @@ def prepared(request: Request, response: Response) -> Response:
             kept = {name: response.headers[name] for name in ("ETag", "Cache-Control", "Vary")}
             return Response(status_code=304, headers=kept)
     if len(response.body) >= COMPRESSED_BYTES_MIN and _takes_gzip(request):
-        response.body = _gzipped(bytes(response.body))
+        response.body = _gzipped(bytes(response.body), _LEVEL, mtime=0)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
     return response
@@ -46,8 +46,3 @@ def _takes_gzip(request: Request) -> bool:
         if coding == "gzip":
             return quality.strip("0.") != "" or quality == ""
     return False
-
-
-def _gzipped(body: bytes) -> bytes:
-    packer = zlib.compressobj(_LEVEL, wbits=16 + zlib.MAX_WBITS)
-    return packer.compress(body) + packer.flush()
