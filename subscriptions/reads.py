@@ -22,10 +22,11 @@ from models.records import Entry
 log = structlog.get_logger(__name__)
 
 LINES_PER_READ = 100
-PLACES_PER_READ = 250
-LINES_AT_ONCE_MAX = 10_000
-"""Lines that one query may bring: where many are far behind, each gets fewer at a time."""
-READS_AT_ONCE_MAX = 4
+PLACES_PER_READ = 100
+READS_AT_ONCE_MAX = 2
+"""The database reads for the next places while the lines of the last ones are delivered; more
+queries at once would only end later, all of them.
+"""
 READ_SECONDS = 15.0
 
 T = TypeVar("T")
@@ -150,16 +151,15 @@ class Reads:
         slots = [slot for waiting in batch.values() for slot in waiting]
         for slot in slots:
             slot.begin()
-        most = min(LINES_PER_READ, LINES_AT_ONCE_MAX // len(batch))
         try:
-            found = await _patiently(partial(feed.later_of, self._db, list(batch), most))
+            found = await _patiently(partial(feed.later_of, self._db, list(batch), LINES_PER_READ))
         except Exception as error:  # whatever it is, nobody waits for ever
             for slot in slots:
                 slot.fail(error)
             return
         for waiting, lines in zip(batch.values(), found, strict=True):
             for slot in waiting:
-                slot.end(lines, may_go_on=len(lines) == most)
+                slot.end(lines, may_go_on=len(lines) == LINES_PER_READ)
 
 
 async def _patiently(read: Callable[[], Awaitable[T]]) -> T:

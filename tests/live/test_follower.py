@@ -229,7 +229,7 @@ async def test_followers_of_many_accounts_share_queries(
 async def test_many_who_are_far_behind_catch_up_in_order(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reads, "LINES_AT_ONCE_MAX", 200)
+    monkeypatch.setattr(reads, "LINES_PER_READ", 3)
     accounts = [await ledger.account() for _ in range(60)]
     for _ in range(10):
         await ledger.grant_each(accounts)
