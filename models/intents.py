@@ -21,6 +21,7 @@ from models.validation import (
     check_choice,
     check_instant,
     check_metadata,
+    check_not_0,
     check_range,
     check_text,
     check_time_zone,
@@ -47,14 +48,11 @@ class Intent:
 
     def problem(self) -> InvalidInput | None:
         """The first field that is out of bounds, or None."""
-        return next((p for p in self.problems() if p is not None), None)
-
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            check_text("idempotencyKey", self.idempotency_key, KEY_LENGTH_MAX),
-            check_instant("occurredAt", self.occurred_at),
-            check_instant("recordedAt", self.recorded_at),
-        ]
+        return (
+            check_text("idempotencyKey", self.idempotency_key, KEY_LENGTH_MAX)
+            or check_instant("occurredAt", self.occurred_at)
+            or check_instant("recordedAt", self.recorded_at)
+        )
 
     def canonical_hash(self) -> bytes:
         """SHA-256 of operation and input: absent equals null, keys sorted, instants in UTC."""
@@ -92,14 +90,14 @@ class GrantCredits(Intent):
     detail: str | None = None
     metadata: Any = None
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            *Intent.problems(self),
-            check_range("amount", self.amount, 1, CREDITS_MAX),
-            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
-            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
-            check_metadata("metadata", self.metadata),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            Intent.problem(self)
+            or check_range("amount", self.amount, 1, CREDITS_MAX)
+            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
+            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
+            or check_metadata("metadata", self.metadata)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +110,15 @@ class RecordCharge(Intent):
     campaign: str | None = None
     metadata: Any = None
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            *Intent.problems(self),
-            check_range("amount", self.amount, 1, CREDITS_MAX),
-            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
-            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
-            check_text("campaign", self.campaign, NAME_LENGTH_MAX),
-            check_metadata("metadata", self.metadata),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            Intent.problem(self)
+            or check_range("amount", self.amount, 1, CREDITS_MAX)
+            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
+            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
+            or check_text("campaign", self.campaign, NAME_LENGTH_MAX)
+            or check_metadata("metadata", self.metadata)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +133,14 @@ class RefundCharge(Intent):
     detail: str | None = None
     metadata: Any = None
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            *Intent.problems(self),
-            check_range("amount", self.amount, 1, CREDITS_MAX),
-            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
-            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
-            check_metadata("metadata", self.metadata),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            Intent.problem(self)
+            or check_range("amount", self.amount, 1, CREDITS_MAX)
+            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
+            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
+            or check_metadata("metadata", self.metadata)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,17 +156,15 @@ class AdjustBalance(Intent):
     corrects_seq: int | None = None
     metadata: Any = None
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            *Intent.problems(self),
-            check_range("amount", self.amount, -CREDITS_MAX, CREDITS_MAX),
-            InvalidInput(field="amount", message="amount must not be 0.")
-            if self.amount == 0
-            else None,
-            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
-            check_text("note", self.note, DETAIL_LENGTH_MAX),
-            check_metadata("metadata", self.metadata),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            Intent.problem(self)
+            or check_range("amount", self.amount, -CREDITS_MAX, CREDITS_MAX)
+            or check_not_0("amount", self.amount)
+            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
+            or check_text("note", self.note, DETAIL_LENGTH_MAX)
+            or check_metadata("metadata", self.metadata)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,17 +180,17 @@ class StartJob(Intent):
     campaign: str | None = None
     metadata: Any = None
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            *Intent.problems(self),
-            check_text("key", self.key, KEY_LENGTH_MAX),
-            check_text("operation", self.job_operation, NAME_LENGTH_MAX),
-            check_range("amount", self.amount, 1, CREDITS_MAX),
-            check_range("deadlineSeconds", self.deadline_seconds, 1, DEADLINE_SECONDS_MAX),
-            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
-            check_text("campaign", self.campaign, NAME_LENGTH_MAX),
-            check_metadata("metadata", self.metadata),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            Intent.problem(self)
+            or check_text("key", self.key, KEY_LENGTH_MAX)
+            or check_text("operation", self.job_operation, NAME_LENGTH_MAX)
+            or check_range("amount", self.amount, 1, CREDITS_MAX)
+            or check_range("deadlineSeconds", self.deadline_seconds, 1, DEADLINE_SECONDS_MAX)
+            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
+            or check_text("campaign", self.campaign, NAME_LENGTH_MAX)
+            or check_metadata("metadata", self.metadata)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,17 +215,17 @@ class FinishJob(Intent):
         """The reason that was reported, or that the outcome stands for without one."""
         return self.reason_code or default_code(self.status, self.done)
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            *Intent.problems(self),
-            check_text("key", self.key, KEY_LENGTH_MAX),
-            check_choice("status", self.status, _REPORTABLE),
-            check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX),
-            check_text("detail", self.detail, DETAIL_LENGTH_MAX),
-            check_range("total", self.total, 1, 2**31 - 1),
-            check_range("done", self.done, 0, 2**31 - 1 if self.total is None else self.total),
-            self._parts_problem(),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            Intent.problem(self)
+            or check_text("key", self.key, KEY_LENGTH_MAX)
+            or check_choice("status", self.status, _REPORTABLE)
+            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
+            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
+            or check_range("total", self.total, 1, 2**31 - 1)
+            or check_range("done", self.done, 0, 2**31 - 1 if self.total is None else self.total)
+            or self._parts_problem()
+        )
 
     def _parts_problem(self) -> InvalidInput | None:
         missing = "done" if self.done is None else "total" if self.total is None else None
@@ -269,8 +265,8 @@ class ExpireJob(Intent):
     def reported_code(self) -> str:
         return self.ruling.code
 
-    def problems(self) -> list[InvalidInput | None]:
-        return []
+    def problem(self) -> InvalidInput | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,12 +282,12 @@ class OpenAccount(Intent):
     time_zone: str = "UTC"
     overdraft_limit: int = 0
 
-    def problems(self) -> list[InvalidInput | None]:
-        return [
-            check_text("key", self.idempotency_key, KEY_LENGTH_MAX),
-            check_text("name", self.name, NAME_LENGTH_MAX),
-            check_text("unit", self.unit, 50),
-            check_range("scale", self.scale, 0, SCALE_MAX),
-            check_time_zone("timeZone", self.time_zone),
-            check_range("overdraftLimit", self.overdraft_limit, 0, CREDITS_MAX),
-        ]
+    def problem(self) -> InvalidInput | None:
+        return (
+            check_text("key", self.idempotency_key, KEY_LENGTH_MAX)
+            or check_text("name", self.name, NAME_LENGTH_MAX)
+            or check_text("unit", self.unit, 50)
+            or check_range("scale", self.scale, 0, SCALE_MAX)
+            or check_time_zone("timeZone", self.time_zone)
+            or check_range("overdraftLimit", self.overdraft_limit, 0, CREDITS_MAX)
+        )

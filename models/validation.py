@@ -50,6 +50,10 @@ def check_range(field: str, value: int | None, least: int, most: int) -> Invalid
     )
 
 
+def check_not_0(field: str, value: int) -> InvalidInput | None:
+    return None if value else InvalidInput(field=field, message=f"{field} must not be 0.")
+
+
 def check_choice(field: str, value: str, choices: Collection[str]) -> InvalidInput | None:
     if value in choices:
         return None

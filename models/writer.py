@@ -1,7 +1,7 @@
 """The writer: the only way a line is made.
 
 Owns the queue of intents and the one call of the database's `book`. Intents that arrive while calls
-are under way form the next one, so many writers share a commit and one alone never waits. No two
+are under way form the next ones, so many writers share a commit and one alone never waits. No two
 calls at a time are about one account. The decisions are the database's.
 """
 
@@ -24,6 +24,10 @@ from models.wire import BOOK, decode, encode, moved_by
 BATCH_MAX = 1_000
 CALLS_MAX = 2
 """Calls under way at a time: while the database commits one, the next is put together."""
+HALVED_ABOVE = 16
+"""A call of more takes half of the intents that are here: while the database books them, this
+process answers and reads the others, where both would wait for each other in turns.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +59,7 @@ class Writer:
         self._on_batch = on_batch
         self._queue: list[_Waiting] = []
         self._woken = False
+        self._under_way = 0
         self._calls: set[asyncio.Task[None]] = set()
         self._busy: set[int] = set()
         self._closing = False
@@ -124,12 +129,15 @@ class Writer:
         """The oldest intents about accounts that no call under way is about: an account's intents
         are decided in the order of their arrival.
         """
+        half = (len(self._queue) + self._under_way + 1) // 2
+        most = min(max(half, HALVED_ABOVE), BATCH_MAX)
         batch: list[_Waiting] = []
         left: list[_Waiting] = []
         for waiting in self._queue:
-            must_wait = waiting.intent.account_id in self._busy or len(batch) == BATCH_MAX
+            must_wait = waiting.intent.account_id in self._busy or len(batch) == most
             (left if must_wait else batch).append(waiting)
         self._queue = left
+        self._under_way += len(batch)
         return batch
 
     async def _work(self, batch: list[_Waiting], accounts: set[int]) -> None:
@@ -148,6 +156,7 @@ class Writer:
         finally:
             _answer_unknown(batch)  # whatever went wrong: nobody waits for ever
             self._busy -= accounts
+            self._under_way -= len(batch)
             self._calls.discard(asyncio.current_task())  # pyright: ignore[reportArgumentType]
             self._send()
 

@@ -63,5 +63,6 @@ async def book_many(
 
 def _admit(viewer: Viewer, operation: type[Intent], *intents: Intent | Refusal) -> None:
     admit(viewer, _SCOPES[operation])
-    if any(isinstance(i, Intent) and i.recorded_at is not None for i in intents):
-        admit(viewer, Scope.IMPORT)
+    for intent in intents:
+        if isinstance(intent, Intent) and intent.recorded_at is not None:
+            admit(viewer, Scope.IMPORT)

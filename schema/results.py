@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -173,44 +174,21 @@ def account_opened(outcome: Outcome) -> Any:
     return AccountOpened(account=Account(record=outcome.account), replayed=outcome.replayed)
 
 
-def credits_granted(outcome: Outcome) -> Any:
+def booked(result: Any, line: Any, outcome: Outcome) -> Any:
+    """`result` with its `line` where the outcome is done, else the refusal."""
     if not isinstance(outcome, Done):
         return refused(outcome)
-    return CreditsGranted(
-        entry=Grant(record=present(outcome.entry)),
+    return result(
+        entry=line(record=present(outcome.entry)),
         account=Account(record=outcome.account),
         replayed=outcome.replayed,
     )
 
 
-def charge_recorded(outcome: Outcome) -> Any:
-    if not isinstance(outcome, Done):
-        return refused(outcome)
-    return ChargeRecorded(
-        entry=Charge(record=present(outcome.entry)),
-        account=Account(record=outcome.account),
-        replayed=outcome.replayed,
-    )
-
-
-def charge_refunded(outcome: Outcome) -> Any:
-    if not isinstance(outcome, Done):
-        return refused(outcome)
-    return ChargeRefunded(
-        entry=Refund(record=present(outcome.entry)),
-        account=Account(record=outcome.account),
-        replayed=outcome.replayed,
-    )
-
-
-def balance_adjusted(outcome: Outcome) -> Any:
-    if not isinstance(outcome, Done):
-        return refused(outcome)
-    return BalanceAdjusted(
-        entry=Adjustment(record=present(outcome.entry)),
-        account=Account(record=outcome.account),
-        replayed=outcome.replayed,
-    )
+credits_granted = partial(booked, CreditsGranted, Grant)
+charge_recorded = partial(booked, ChargeRecorded, Charge)
+charge_refunded = partial(booked, ChargeRefunded, Refund)
+balance_adjusted = partial(booked, BalanceAdjusted, Adjustment)
 
 
 def job_started(outcome: Outcome) -> Any:
