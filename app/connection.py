@@ -24,6 +24,9 @@ TOO_BIG = 1009
 PARTS_MAX = 1_000
 """Frames of one message: empty ones would go on for ever, whatever the bytes of a message."""
 
+PIECE_BYTES = 4_096
+"""What is taken in before looking whether the connection is still wanted."""
+
 _TEXT = 0x81
 _MEDIUM = struct.Struct("!BBH")
 _LARGE = struct.Struct("!BBQ")
@@ -58,6 +61,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.accept":
             self._forget_handshake()
+
+    def data_received(self, data: bytes) -> None:
+        for first in range(0, len(data), PIECE_BYTES):
+            if self.transport.is_closing():  # nobody looks at what follows
+                return
+            super().data_received(data[first : first + PIECE_BYTES])
 
     def _send_text(self, text: str) -> None:
         """Write one frame, as the server's side writes it: whole, unmasked and uncompressed."""
@@ -143,6 +152,8 @@ class _Inbox:
                 await self._taker
             finally:
                 self._taker = None
+        else:
+            await asyncio.sleep(0)  # one at a turn, for who sends thousands at once
         assert self._messages  # noqa: S101 - nobody else takes
         message = self._messages.popleft()
         if not self._messages:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -94,11 +95,12 @@ async def _answer(request: Request, process: Process) -> Response:
     account = await export.account_to_export(db, viewer, ids.to_account(given.get("account", "")))
     zone = _zone(given.get("timeZone") or account.time_zone)
     wanted = _filter(given, account)
-    pages = export.lines(db, account, wanted)
-    first = await anext(pages)
     render = _csv if form == "csv" else _json_lines
+    pages = export.lines(db, account, wanted)
+    parts = _parts(render, pages, account, zone, partial(process.exports.of, viewer.name))
+    first = await anext(parts)
     return StreamingResponse(
-        _stream(render, first, pages, account, zone),
+        _stream(first, parts),
         headers={
             "Content-Type": _MEDIA_TYPES[form],
             "Content-Disposition": f'attachment; filename="{_name(account, wanted, zone)}.{form}"',
@@ -159,17 +161,31 @@ def _name(account: Account, wanted: feed.Filter, zone: ZoneInfo) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text)
 
 
-async def _stream(
+async def _stream(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async with aclosing(parts):
+        yield first
+        async for part in parts:
+            yield part
+
+
+async def _parts(
     render: Callable[[Iterable[Row], bool, Account], bytes],
-    first: list[Line],
-    pages: AsyncGenerator[list[Line], None],
+    pages: AsyncGenerator[list[Line]],
     account: Account,
     zone: ZoneInfo,
-) -> AsyncGenerator[bytes, None]:
+    turn: Callable[[], AbstractAsyncContextManager[None]],
+) -> AsyncGenerator[bytes]:
+    """The file, page by page: one at a time among all exports, however many there are."""
+    is_first = True
     async with aclosing(pages):
-        yield render((_row(line, zone) for line in first), True, account)
-        async for page in pages:
-            yield render((_row(line, zone) for line in page), False, account)
+        while True:
+            async with turn():
+                page = await anext(pages, None)
+                if page is None:
+                    return
+                part = render((_row(line, zone) for line in page), is_first, account)
+            is_first = False
+            yield part
 
 
 def _row(line: Line, zone: ZoneInfo) -> Row:

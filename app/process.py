@@ -27,6 +27,7 @@ from models.sweep import BATCH, sweep
 from models.writer import Writer
 from resolvers.identity import Identity, TokenRules
 from resolvers.signing_keys import FetchedKeys, FixedKeys, SigningKeys
+from resolvers.turns import Turns
 from schema.context import Services
 from schema.schema import UsageSchema, build_schema
 from subscriptions.bell import Bell
@@ -51,6 +52,7 @@ class Process:
     metrics: Metrics
     trusted: Trusted
     time_limit: TimeLimit
+    exports: Turns = field(default_factory=Turns)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:

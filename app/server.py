@@ -10,6 +10,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
@@ -26,8 +27,13 @@ from app.settings import Settings
 WEBSOCKET_BYTES_MAX = 131_072
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
-COLLECTOR_THRESHOLDS = (2_000, 5, 4_000)
-"""Small pieces: the loop stands still for 1 ms or 4, and hardly ever for what lives long."""
+COLLECTOR_THRESHOLDS = (5_000, 2, 20)
+"""How many new objects are looked at in one go: 5,000 take 2 ms, three times as many 5."""
+
+SWITCH_SECONDS = 0.0001
+"""How long the loop waits for another thread to stand aside: by itself Python lets it wait 5 ms, at
+each of the ten or so steps of a request.
+"""
 
 
 class Server(uvicorn.Server):
@@ -77,16 +83,18 @@ async def serve(settings: Settings, on_listening: Callable[[str], None] | None =
     with bound(settings.host, settings.port) as listener:
         async with running(settings) as process:
             address = url_of(listener, settings.host)
-            spare_what_stays()
+            favour_the_loop()
             pass_over_what_was_given_up()
             server = make_server(process, lambda: on_listening(address) if on_listening else None)
             await server.serve([listener])
 
 
-def spare_what_stays() -> None:
-    """Keep the garbage collector off what lives as long as the process, and off the thousands of
-    sockets that live nearly as long: at its usual pace it takes half of the time of a fan-out.
+def favour_the_loop() -> None:
+    """Keep short what the loop has to wait for: the thread that judges documents, and the garbage
+    collector, which looks neither at what lives as long as the process nor often at the thousands
+    of sockets that live nearly as long.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)

@@ -20,7 +20,7 @@ import structlog
 from app import colleagues
 from app.logs import pass_over_what_was_given_up
 from app.process import running
-from app.server import make_server, reserved, spare_what_stays, url_of
+from app.server import favour_the_loop, make_server, reserved, url_of
 from app.settings import Settings, SettingsError
 from models.listen import Backoff
 
@@ -158,7 +158,7 @@ async def work(number: int, folder: Path, settings: Settings) -> None:
         running(settings) as process,
         colleagues.telling(places[number], lambda: process.metrics.text(process)),
     ):
-        spare_what_stays()
+        favour_the_loop()
         pass_over_what_was_given_up()
         server = make_server(process, on_listening, lambda: colleagues.told_by(places))
         _when_alone(server.stop)

@@ -8,7 +8,6 @@ no memory (`documents`).
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +21,6 @@ from resolvers.access import Viewer
 from resolvers.turns import Turns
 from schema import limits
 from schema.documents import Documents
-
-SWITCH_SECONDS = 0.0001
-"""How long the loop waits for the thread to stand aside; by itself Python lets it wait 5 ms, at
-each of the ten or so steps of a request.
-"""
 
 Spent = Callable[[Viewer, float], None]
 """Hears for whom how much processor was spent, in seconds."""
@@ -47,7 +41,6 @@ class JudgingSchema(strawberry.Schema):
         self._spent = spent
         self._turns = Turns()
         self._thread = ThreadPoolExecutor(1, "documents")
-        sys.setswitchinterval(SWITCH_SECONDS)
 
     async def execute(
         self,

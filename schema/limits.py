@@ -1,8 +1,7 @@
 """How much one operation may ask for, decided from its text before anything of it runs.
 
 Owns the bounds of a document. The walk is linear in the document: what a fragment asks for is
-worked out once, however
-often it is spread, so that no nesting of fragments makes it long.
+worked out once, however often it is spread, so that no nesting of fragments makes it long.
 """
 
 from __future__ import annotations

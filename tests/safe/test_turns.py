@@ -1,17 +1,24 @@
-"""Documents that nobody asked before are judged beside everything else, askers in turn."""
+"""What takes long is done beside everything else, askers in turn: documents that nobody asked
+before, exports, and what a socket says by the thousand.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from graphql import DocumentNode
 
+from app import export, websocket
+from app.abuse.wire import socket_to
+from app.messages import Message
 from app.pressure import CPU_SECONDS_OF_A_REQUEST, RateLimited, Rates
+from models.records import Account
 from resolvers.access import Viewer, ViewerKind
 from resolvers.turns import Turns
 from schema import limits
@@ -107,6 +114,56 @@ async def test_whoever_leaves_while_waiting_for_a_turn_keeps_it_from_nobody() ->
     await asyncio.gather(*tasks, return_exceptions=True)
     await asyncio.wait_for(take("last"), 5)
     assert [asker for asker in served if asker != "late"] == ["a", "b", "a", "last"]
+
+
+async def test_an_export_waits_for_one_page_of_each_other_asker(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, shown = await api.service(), list[str]()
+    accounts = {key: await service.opened(key, granted=1) for key in ("acme", "globex")}
+    csv = export._csv  # pyright: ignore[reportPrivateUsage]
+
+    def noted(rows: Iterable[Any], first: bool, account: Account) -> bytes:
+        shown.append(account.key)
+        return csv(rows, first, account)
+
+    monkeypatch.setattr(export, "_csv", noted)
+
+    async def exported(key: str) -> int:
+        file = await api.customer(key).http.get("/export.csv", params={"account": accounts[key]})
+        return file.status_code
+
+    async with api.process.exports.of("somebody"):
+        files: list[asyncio.Task[int]] = []
+        for key in ("acme", "acme", "acme", "globex"):
+            files.append(asyncio.create_task(exported(key)))
+            await asyncio.sleep(SETTLE_SECONDS)
+        assert shown == []
+    assert await asyncio.gather(*files) == [200] * 4
+    assert shown == ["acme", "globex", "acme", "acme"]
+
+
+async def test_a_socket_that_says_thousands_at_once_keeps_no_other_waiting_for_all_of_them(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Counter[int]()
+    read = websocket.read
+
+    def counted(text: str) -> Message:
+        message = read(text)
+        taken[len(message.get("payload") or {})] += 1
+        return message
+
+    monkeypatch.setattr(websocket, "read", counted)
+    port = int(api.url.rpartition(":")[2])
+    async with socket_to(port) as busy, socket_to(port) as other:
+        for socket, key in ((busy, "acme"), (other, "globex")):
+            await socket.introduce(api.customer(key).token or "")
+        taken.clear()
+        await busy.say(*[{"type": "ping", "payload": {"a": 1}}] * 5_000)
+        await other.say({"type": "ping"})
+        assert await other.hear_word() == "pong"
+        assert 0 < taken[1] < 1_000
 
 
 def test_long_judging_is_paid_like_the_requests_it_kept_from_being_answered() -> None:
