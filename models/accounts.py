@@ -14,6 +14,15 @@ async def by_ids(db: Reads, ids: Sequence[int]) -> dict[int, Account]:
     return {row["id"]: account_of(row) for row in rows}
 
 
+async def by_id(db: Reads, account_id: int) -> Account | None:
+    row = await db.fetchrow(
+        f"select {ACCOUNT} from account a where a.id = $1",
+        account_id,
+        binding=f"select {ACCOUNT} from bound_account($1) a",
+    )
+    return account_of(row) if row else None
+
+
 async def by_key(db: Reads, key: str) -> Account | None:
     row = await db.fetchrow(f"select {ACCOUNT} from account a where a.key = $1", key)
     return account_of(row) if row else None

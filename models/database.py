@@ -52,7 +52,13 @@ class Reads(Protocol):
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]: ...
 
-    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None: ...
+    async def fetchrow(
+        self, sql: str, *args: Any, binding: str | None = None
+    ) -> asyncpg.Record | None:
+        """The first row. `binding` asks the same about the one account whose id is the argument,
+        and binds a connection to it: for readers behind a fence.
+        """
+        ...
 
     async def fetchval(self, sql: str, *args: Any) -> Any: ...
 
@@ -95,7 +101,9 @@ class Database:
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         return await self.pool.fetch(sql, *args)
 
-    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+    async def fetchrow(
+        self, sql: str, *args: Any, binding: str | None = None
+    ) -> asyncpg.Record | None:
         return await self.pool.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:

@@ -48,8 +48,14 @@ class Fence:
         for bound in idle:
             await bound.connection.close()
 
-    async def read(self, account_id: int, work: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-        """Do some reading on a connection bound to the account.
+    async def read(
+        self,
+        account_id: int,
+        work: Callable[[asyncpg.Connection], Awaitable[T]],
+        binding_work: Callable[[asyncpg.Connection], Awaitable[T]] | None = None,
+    ) -> T:
+        """Do some reading on a connection bound to the account; `binding_work` does the same where
+        there is none, and binds the connection by the way.
 
         Guarantees: a connection on which anything was cut short is never used again.
         """
@@ -58,11 +64,14 @@ class Fence:
             try:
                 if bound.account_id != account_id:
                     bound.account_id = None
-                    await bound.connection.fetchval(
-                        "select set_config('usage_feed.account', $1, false)", str(account_id)
-                    )
-                    bound.account_id = account_id
+                    if binding_work is not None:
+                        work = binding_work
+                    else:
+                        await bound.connection.fetchval(
+                            "select set_config('usage_feed.account', $1, false)", str(account_id)
+                        )
                 found = await work(bound.connection)
+                bound.account_id = account_id
             except asyncpg.PostgresError:
                 self._give_back(bound)
                 raise
@@ -111,8 +120,16 @@ class FencedReads:
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         return await self._fence.read(self._account_id, lambda c: c.fetch(sql, *args))
 
-    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
-        return await self._fence.read(self._account_id, lambda c: c.fetchrow(sql, *args))
+    async def fetchrow(
+        self, sql: str, *args: Any, binding: str | None = None
+    ) -> asyncpg.Record | None:
+        own = self._account_id
+        binds = binding if args == (own,) else None  # nobody else's account does
+        return await self._fence.read(
+            own,
+            lambda c: c.fetchrow(sql, *args),
+            (lambda c: c.fetchrow(binds, own)) if binds else None,
+        )
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         return await self._fence.read(self._account_id, lambda c: c.fetchval(sql, *args))

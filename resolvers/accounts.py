@@ -15,7 +15,7 @@ async def by_id(db: Reads, viewer: Viewer, account_id: int | None) -> Account | 
     """The account, or None. Raises: Forbidden."""
     if not admit(viewer, Scope.READ, account_id) or account_id is None:
         return None
-    return (await accounts.by_ids(db, [account_id])).get(account_id)
+    return await accounts.by_id(db, account_id)
 
 
 async def by_key(db: Reads, viewer: Viewer, key: str) -> Account | None:

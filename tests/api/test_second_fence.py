@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from models import accounts as ledger_accounts
 from models import feed, statements
 from models.database import CUSTOMER_ROLE
 from models.fence import Fence
@@ -196,3 +197,26 @@ async def test_the_database_alone_lets_no_live_line_through(
         else:
             codes = [error["extensions"]["code"] for event in seen for error in event["errors"]]
             assert codes == ["NOT_FOUND"]
+
+
+async def test_reading_the_account_binds_a_connection_to_it_and_to_no_other(
+    api: Api, service: Caller, database_url: str
+) -> None:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    assert own is not None
+    assert foreign is not None
+    fence = Fence(database_url, size=1)
+    bound = "select coalesce(own_account(), 0)"
+    try:
+        for account_id, other in ((own, foreign), (foreign, own)) * 2:
+            reads = fence.around(account_id)
+            found = await ledger_accounts.by_id(reads, account_id)
+            assert found is not None
+            assert found.id == account_id
+            assert await ledger_accounts.by_id(reads, other) is None
+            assert await reads.fetchval(bound) == account_id
+            assert await ledger_accounts.by_id(fence.around(other), account_id) is None
+            assert await fence.around(None).fetchval(bound) == 0
+            assert await ledger_accounts.by_id(fence.around(None), account_id) is None
+    finally:
+        await fence.close()
