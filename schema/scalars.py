@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from typing import Any, NewType, cast
+from typing import Any, NewType, NoReturn, cast
 
 import orjson
 import strawberry
@@ -33,9 +33,11 @@ def parse_credits(value: object) -> int:
 
 def serialize_credits(value: Any) -> int:
     """Raises: OverflowError, so that an inexact number never leaves."""
-    if abs(value) > CREDITS_MAX:
-        raise OverflowError("credits out of bounds")
-    return int(value)
+    return value if -CREDITS_MAX <= value <= CREDITS_MAX else _refused()
+
+
+def _refused() -> NoReturn:
+    raise OverflowError("credits out of bounds")
 
 
 def parse_instant(value: object) -> datetime:
@@ -54,8 +56,8 @@ def parse_instant(value: object) -> datetime:
 def serialize_instant(value: datetime) -> str:
     """Always UTC, always microseconds, so that texts sort as instants do."""
     instant = value if value.tzinfo is UTC else value.astimezone(UTC)
-    # A page has a hundred of them, and orjson takes a fifth of what isoformat() does.
-    text = orjson.dumps(instant, option=orjson.OPT_UTC_Z)[1:-1].decode()
+    # A page has a hundred of them, and orjson takes a third of what isoformat() does.
+    text = orjson.dumps(instant, None, orjson.OPT_UTC_Z)[1:-1].decode()
     return text if len(text) == _INSTANT_LENGTH else f"{text[:-1]}.000000Z"
 
 

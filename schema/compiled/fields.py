@@ -310,14 +310,14 @@ class FieldText:
         value, leaf = self._value, proofs.leaf(self._type)
         names = {kind: self._compiler.constant(kind, constant) for kind, constant in leaf.constants}
         test = leaf.test.format(v=value, **names)
-        if leaf.written is None:
-            return [test, "pass"]
-        written = leaf.written.format(v=value, **names)
-        if not leaf.may_refuse:
-            return [test, f"{value} = {written}"]
+        if leaf.write is None:
+            written = leaf.written and f"{value} = {leaf.written.format(v=value, **names)}"
+            return [test, written or "pass"]
         type_ = self._compiler.constant("leaf", self._type)
+        lines, written = self._compiler.inliner.called(leaf.write, value)
         return [
             test,
+            *lines,
             f"written = {written}",
             "if written is None or written is Undefined:",
             f"    written = write_leaf({type_}, {value})",

@@ -117,6 +117,13 @@ class Inliner:
         except _Unforeseen:
             return None
 
+    def called(self, function: Any, value: str) -> tuple[list[str], str]:
+        """The text of `function(value)`, a call if need be, and the lines before it."""
+        written = self.written(function, value)
+        if written is None or not isinstance(written.value, str):
+            return [], f"{self.constant('call', function)}({value})"
+        return written.lines, written.value
+
     def _each(self, plain: _Plain, node: ast.ListComp, scope: _Scope, lines: list[str]) -> Each:
         (loop, *others) = node.generators
         if others or loop.ifs or loop.is_async or not isinstance(loop.target, ast.Name):

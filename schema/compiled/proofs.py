@@ -182,15 +182,15 @@ def shapes(
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """When a leaf's value `{v}` may be written at once, and as what.
+    """When a leaf's value `{v}` may be written at once: as it is, as what, or by which function.
 
-    The texts call what they need `{type}` and `{names}` of an enum, `{write}` of a scalar.
+    The texts call what they need of an enum `{type}` and `{names}`. A function may refuse a value.
     """
 
     test: str
     written: str | None = None
     constants: tuple[tuple[str, Any], ...] = ()
-    may_refuse: bool = False
+    write: Callable[[Any], Any] | None = None
 
 
 _AS_THEY_ARE = {
@@ -210,8 +210,7 @@ def leaf(type_: Any) -> Leaf:
         names = {member: type_.coerce_output_value(member) for member in type_.wrapped_cls}
         constants = (("type", type_.wrapped_cls), ("names", names))
         return Leaf("type({v}) is {type}", "{names}[{v}]", constants)
-    write = (("write", type_.coerce_output_value),)
-    return Leaf("type({v}) in PLAIN", "{write}({v})", write, may_refuse=True)
+    return Leaf("type({v}) in PLAIN", write=type_.coerce_output_value)
 
 
 def _is_own(test: Any) -> bool:
