@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
-_BACKOFF_SECONDS = (0.1, 5.0)
+_BACKOFF_SECONDS = (0.1, 2.0)
 
 
 class Backoff:

@@ -26,7 +26,8 @@ def faults(seconds: float, broker: str, seed: int | None) -> None:
 
     Each fault is told with the seconds by which the latest line was late meanwhile; the last line
     is a summary in JSON. Exit status 1 where anything was missing, doubled or out of order, an
-    intent is not exactly one line, the audit finds something, or a server showed a traceback.
+    intent is not exactly one line, a line took long to a connected client while nothing was broken,
+    the audit finds something, or a server showed a traceback.
     """
     plan = Plan(seconds, broker, secrets.randbelow(10**6) if seed is None else seed)
     click.echo(f"{seconds:g} s of faults over {broker}, seed {plan.seed}")

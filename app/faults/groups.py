@@ -38,6 +38,8 @@ class Group:
     report: Report
     late: dict[float, float] = field(default_factory=dict[float, float])
     """By the moment at which lines were recorded, how many seconds late the latest of them came."""
+    waited: dict[float, float] = field(default_factory=dict[float, float])
+    """By the moment from which lines were there for a connected reader, how long they took."""
     frozen: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])
     """From when to when it read nothing."""
     drops: Counter[str] = field(default_factory=Counter[str])
@@ -50,9 +52,10 @@ class Group:
             if "verdict" in said:
                 self.verdict = Verdict(**said["verdict"])
                 return
-            for tenth, late in said["late"].items():
-                moment = int(tenth) / 10
-                self.late[moment] = max(self.late.get(moment, 0.0), late)
+            for told, kept in ((said["late"], self.late), (said["waited"], self.waited)):
+                for tenth, seconds in told.items():
+                    moment = int(tenth) / 10
+                    kept[moment] = max(kept.get(moment, 0.0), seconds)
             self.drops.update(said["drops"])
             self.report.drops.update(said["drops"])
             self.report.delivered += said["delivered"]
@@ -68,8 +71,9 @@ class Group:
             began, ended = self.frozen[-1]
             self.frozen[-1] = began, min(ended, time.time() + THAW_SECONDS)
 
-    def was_frozen(self, moment: float) -> bool:
-        return any(began <= moment < ended for began, ended in self.frozen)
+    def was_frozen(self, began: float, ended: float) -> bool:
+        """At any time between."""
+        return any(freeze <= ended and began < thaw for freeze, thaw in self.frozen)
 
     def late_since(self, began: float) -> float:
         """How late the latest line came of those recorded since, frozen or not."""
@@ -121,18 +125,41 @@ async def groups_of(there: Stage, each: int, report: Report) -> AsyncGenerator[l
 
 
 def latest(groups: Sequence[Group], began: float, ended: float = math.inf) -> float:
-    """How late the latest line came that was recorded in that time, to clients that were reading:
-    what the frozen miss, their own fault accounts for.
+    """How late the latest line came that was recorded in that time, to clients that were reading
+    until it came: what the frozen miss, their own fault accounts for.
     """
     return max(
         (
             late
             for group in groups
             for moment, late in group.late.items()
-            if began <= moment < ended and not group.was_frozen(moment)
+            if began <= moment < ended and not group.was_frozen(moment, moment + late)
         ),
         default=0.0,
     )
+
+
+def longest_wait(groups: Sequence[Group], broken: Sequence[tuple[float, float]]) -> float:
+    """The longest that a line took to a connected client while nothing was broken: the time in
+    which something was, or the client frozen, does not count.
+    """
+    return max(
+        (
+            _outside(moment, moment + waited, [*broken, *group.frozen])
+            for group in groups
+            for moment, waited in group.waited.items()
+        ),
+        default=0.0,
+    )
+
+
+def _outside(began: float, ended: float, spans: Sequence[tuple[float, float]]) -> float:
+    """How much of a time lies in none of the spans."""
+    seconds = 0.0
+    for start, end in sorted(span for span in spans if span[0] < ended and span[1] > began):
+        seconds += max(0.0, start - began)
+        began = max(began, end)
+    return seconds + max(0.0, ended - began)
 
 
 async def verdict_of(groups: Sequence[Group], heads: dict[str, int]) -> Verdict:

@@ -1,7 +1,8 @@
 """What came of a run: each fault with its effect, and whether anything was lost.
 
 Owns the log line of a fault and the summary. A run passes when nothing is missing, doubled or out
-of order, every intent is one line, the audit finds nothing and no server showed a traceback.
+of order, every intent is one line, no line waited while nothing was broken, the audit finds nothing
+and no server showed a traceback.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ from dataclasses import dataclass, field
 from app.faults.verdict import Verdict
 
 WORDS_WIDTH = 58
+WAIT_SECONDS_MAX = 5.0
+"""What it may take a server to find its way back to what was broken, beside a poll of the table."""
 
 
 @dataclass
 class Happened:
-    """One fault, and how late the latest line was that was recorded until the next one began."""
+    """One fault, until it was mended, and how late the latest line was that was recorded until the
+    next one began.
+    """
 
     name: str
     began: float
+    mended: float = math.inf
     ended: float = math.inf
     late_seconds: float = 0.0
 
@@ -44,6 +50,8 @@ class Report:
     drops: Counter[str] = field(default_factory=Counter[str])
     retries: int = 0
     unaccounted: int = 0
+    waited_seconds: float = 0.0
+    """The longest that a line took to a connected reader while nothing was broken."""
     findings: list[str] = field(default_factory=list[str])
     tracebacks: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -61,6 +69,7 @@ class Report:
         return (
             self.verdict == Verdict()
             and not self.unaccounted
+            and self.waited_seconds <= WAIT_SECONDS_MAX
             and not self.findings
             and not self.tracebacks
         )
@@ -93,6 +102,8 @@ class Report:
                 + ", ".join(f"{n:,}x {what}" for what, n in self.drops.most_common()),
                 f"{self.faults} faults, {self.lines:,} lines, {self.delivered:,} deliveries, "
                 f"{self.retries:,} writes sent again",
+                f"With nothing broken, lines took {self.waited_seconds:.2f} s at most to a reader that "
+                "was connected",
                 f"{self.verdict}; intents that are not exactly one line: {self.unaccounted}; "
                 f"audit: {len(self.findings)} findings; tracebacks of servers: {self.tracebacks}",
             ]
@@ -117,6 +128,7 @@ class Report:
                 "faults": self.faults,
                 **vars(self.verdict),
                 "unaccounted": self.unaccounted,
+                "waited_seconds": round(self.waited_seconds, 3),
                 "findings": len(self.findings),
                 "tracebacks": self.tracebacks,
                 "lines": self.lines,

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.faults.faults import EVERYWHERE, OF_REDIS, Fault
-from app.faults.groups import THAW_SECONDS, Group, all_hear, groups_of, latest, verdict_of
+from app.faults.groups import (
+    THAW_SECONDS,
+    Group,
+    all_hear,
+    groups_of,
+    latest,
+    longest_wait,
+    verdict_of,
+)
 from app.faults.report import Happened, Report
 from app.faults.stage import Stage, stage
 from app.faults.writers import Writers
@@ -60,9 +68,11 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None]) -> Report:
             )
             say(f"{report.elapsed:6.1f} s  waiting until every subscriber has every line")
             report.verdict = await verdict_of(groups, heads)
-            for fault in report.happened:
-                if fault.name != FROZEN:  # now that all has arrived
-                    fault.late_seconds = latest(groups, fault.began, fault.ended)
+            faults = [fault for fault in report.happened if fault.name != FROZEN]
+            for fault in faults:  # now that all has arrived
+                fault.late_seconds = latest(groups, fault.began, fault.ended)
+            broken = [(fault.began, fault.mended) for fault in faults]
+            report.waited_seconds = longest_wait(groups, broken)
         report.findings = [str(finding) for finding in await audit(there.db, _ignore)]
     report.tracebacks = await asyncio.to_thread(_tracebacks, folder)
     return report
@@ -96,7 +106,9 @@ async def _break_things(
         for group in groups:
             group.dropped()
         happened = Happened(fault.__name__, time.time())
-        if words := await fault(there, chance):
+        words = await fault(there, chance)
+        happened.mended = time.time()
+        if words:
             if before:
                 before.ended = happened.began
             before = happened

@@ -44,6 +44,10 @@ class Tally:
     delivered: int = 0
     late: dict[int, float] = field(default_factory=dict[int, float])
     """By the tenth of a second in which lines were recorded, how late the latest of them came."""
+    waited: dict[int, float] = field(default_factory=dict[int, float])
+    """By the tenth of a second from which lines were there for a connected reader, how long the
+    latest of them took.
+    """
     drops: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -58,6 +62,8 @@ class Subscriber:
     tally: Tally
     received: list[int] = field(default_factory=list[int])
     cursor: str = FROM_THE_START
+    connected: float = 0.0
+    """Since when it has been following again."""
 
     async def run(self) -> None:
         """Follow for ever."""
@@ -83,8 +89,9 @@ class Subscriber:
         self.received.append(edge["node"]["seq"])
         self.cursor = edge["cursor"]
         self.tally.delivered += 1
-        moment, late = int(recorded * 10), time.time() - recorded
-        self.tally.late[moment] = max(self.tally.late.get(moment, 0.0), late)
+        now, since = time.time(), max(recorded, self.connected)
+        _keep_latest(self.tally.late, recorded, now - recorded)
+        _keep_latest(self.tally.waited, since, now - since)
 
     def _request(self) -> dict[str, Any]:
         variables = {"account": self.account, "since": self.cursor}
@@ -108,6 +115,7 @@ class Subscriber:
                 match message["type"]:
                     case "connection_ack":
                         await socket.send(json.dumps(request))
+                        self.connected = time.time()
                     case "next":
                         yield message["payload"]
                     case "error":
@@ -128,9 +136,15 @@ class Subscriber:
             if not response.is_success:
                 self.tally.drops[f"HTTP {response.status_code}"] += 1
                 return
+            self.connected = time.time()
             async for line in response.aiter_lines():
                 if line.startswith("data: {"):
                     yield json.loads(line.removeprefix("data: "))
+
+
+def _keep_latest(by_tenth: dict[int, float], moment: float, seconds: float) -> None:
+    tenth = int(moment * 10)
+    by_tenth[tenth] = max(by_tenth.get(tenth, 0.0), seconds)
 
 
 async def follow(plan: dict[str, Any]) -> None:
@@ -173,10 +187,11 @@ async def _tell(tally: Tally) -> None:
             {
                 "delivered": tally.delivered,
                 "late": tally.late,
+                "waited": tally.waited,
                 "drops": dict(tally.drops),
             }
         )
-        tally.delivered, tally.late, tally.drops = 0, {}, Counter()
+        tally.delivered, tally.late, tally.waited, tally.drops = 0, {}, {}, Counter()
 
 
 def _say(value: object) -> None:
