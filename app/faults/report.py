@@ -102,8 +102,8 @@ class Report:
                 + ", ".join(f"{n:,}x {what}" for what, n in self.drops.most_common()),
                 f"{self.faults} faults, {self.lines:,} lines, {self.delivered:,} deliveries, "
                 f"{self.retries:,} writes sent again",
-                f"With nothing broken, lines took {self.waited_seconds:.2f} s at most to a reader that "
-                "was connected",
+                "With nothing broken, a connected reader waited for a line for at most "
+                f"{self.waited_seconds:.2f} s",
                 f"{self.verdict}; intents that are not exactly one line: {self.unaccounted}; "
                 f"audit: {len(self.findings)} findings; tracebacks of servers: {self.tracebacks}",
             ]
