@@ -42,6 +42,7 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
         print(f"Making an account of {size:,} lines.", flush=True)
         await stage.execute(FILL % {"lines": size})
     await stage.execute("vacuum analyze")
+    await stage.execute("checkpoint")
     accounts = await _accounts(stage.dsn)
     key = await data.service_token(stage.dsn, Scope.CHARGES_WRITE)
     place = stage.start(ours(stage))[0]
@@ -109,8 +110,8 @@ def _picture(rounds: report.Rounds, sizes: list[int]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev bench growth", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each round")
     parser.add_argument(
         "--lines", type=int, nargs="+", default=[10**4, 10**5, 10**6, 10**7], help="at least 9,953"
     )
