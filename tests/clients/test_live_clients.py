@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,11 +11,11 @@ import pytest
 
 from app.faults.proxy import Proxy
 from app.faults.servers import free_port
-from app.faults.verdict import Verdict
 from models.intents import RecordCharge, RefundCharge
 from models.outcomes import Done
 from tests.clients.conftest import CLIENTS
-from tests.live.door import Door, Message, door
+from tests.live.door import Door, door
+from tests.live.script import Script, running
 from tests.live.support import eventually
 
 FROM_THE_START = "c2VxOjA="
@@ -26,62 +23,11 @@ SOCKET = "apollo-socket"
 every_client = pytest.mark.parametrize("which", ["graphql-sse", SOCKET, "apollo-multipart"])
 
 
-@dataclass
-class Client:
-    """A running client and what it has said."""
-
-    process: asyncio.subprocess.Process
-    said: list[Message] = field(default_factory=list[Message])
-
-    @property
-    def seqs(self) -> list[int]:
-        return [message["seq"] for message in self.said if "seq" in message]
-
-    @property
-    def kinds(self) -> list[str]:
-        return [message["kind"] for message in self.said if "seq" in message]
-
-    @property
-    def reports(self) -> list[str]:
-        return [message["reported"] for message in self.said if "reported" in message]
-
-    async def has(self, head: int) -> None:
-        """Wait until it has every line to `head`, each once and in order."""
-        await eventually(lambda: len(self.seqs) >= head)
-        assert Verdict.on(self.seqs, range(1, head + 1)) == Verdict(), self.said
-
-    async def end(self) -> None:
-        """Have it end what it follows, while its process goes on."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        await eventually(lambda: {"ended": True} in self.said)
-
-
-@asynccontextmanager
-async def _client(
+def _client(
     node: str, which: str, url: str, account: str, *tokens: str
-) -> AsyncGenerator[Client]:
-    process = await asyncio.create_subprocess_exec(
-        *(node, "follow.js", which, f"{url}/graphql", account, FROM_THE_START, *tokens),
-        cwd=CLIENTS,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    client = Client(process)
-
-    async def listen() -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
-            client.said.append(json.loads(line))
-
-    listening = asyncio.create_task(listen())
-    try:
-        yield client
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await listening
+) -> AbstractAsyncContextManager[Script]:
+    given = (f"{url}/graphql", account, FROM_THE_START, *tokens)
+    return running(node, "follow.js", which, *given, folder=CLIENTS)
 
 
 async def _refund(there: Door, n: int) -> None:
@@ -111,12 +57,11 @@ async def test_a_restart_costs_the_client_no_line_and_its_refund_lands(
     port = free_port()
     async with door(database_url, tmp_path, port=port) as there:
         await there.grant(1)
-        client_of = _client(node, which, there.url, there.account, there.token)
-        async with client_of as client:
+        async with _client(node, which, there.url, there.account, there.token) as client:
             await client.has(1)
             await _refund(there, 1)
             await client.has(3)
-            assert client.kinds == ["Grant", "Charge", "Refund"]
+            assert client.told("kind") == ["Grant", "Charge", "Refund"]
             await there.stop()
             for n in (2, 3):
                 async with door(database_url, tmp_path, port=port, signer=there.signer) as again:
@@ -159,17 +104,17 @@ async def test_a_client_whose_token_expires_comes_back_with_a_fresh_one(
 ) -> None:
     monkeypatch.setattr("resolvers.identity.LEEWAY_SECONDS", 0)
     async with door(database_url, tmp_path) as there:
-        tokens = [there.signer.token("ada", seconds=3), there.token]
+        tokens = [there.signer.token("ada", seconds=6), there.token]
         async with _client(node, which, there.url, there.account, *tokens) as client:
             await there.grant(3)
             await client.has(3)
             # A socket's client is closed with 4403 and comes back without a word.
             told = [] if which == SOCKET else ["TOKEN_EXPIRED"]
             bell = there.process.services.bell
-            await eventually(lambda: client.reports == told and bell.followers == 0)
+            await eventually(lambda: client.told("reported") == told and bell.followers == 0)
             await there.grant(3)
             await client.has(6)
-            assert client.reports == told
+            assert client.told("reported") == told
 
 
 @every_client
@@ -179,6 +124,6 @@ async def test_a_client_is_told_once_why_it_may_not_follow(
     async with door(database_url, tmp_path) as there:
         token = there.signer.token("somebody else")
         async with _client(node, which, there.url, there.account, token) as client:
-            await eventually(lambda: bool(client.reports))
+            await eventually(lambda: bool(client.told("reported")))
             await asyncio.sleep(0.5)
             assert client.said == [{"reported": "NOT_FOUND"}]

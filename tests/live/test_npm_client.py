@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -15,10 +12,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from app.faults.servers import free_port
-from app.faults.verdict import Verdict
 from app.messages import Code
 from app.websocket import SUBPROTOCOL
-from tests.live.door import Door, Message, door
+from tests.live.door import Door, door
+from tests.live.script import Script, running
 from tests.live.support import eventually
 
 SCRIPT = Path(__file__).with_name("follow.mjs")
@@ -26,53 +23,15 @@ WEB = Path(__file__).parents[2] / "web" / "node_modules" / "graphql-ws"
 FROM_THE_START = "c2VxOjA="
 
 
-@dataclass
-class NpmClient:
-    """A running client and what it has said."""
-
-    said: list[Message] = field(default_factory=list[Message])
-
-    @property
-    def seqs(self) -> list[int]:
-        return [message["seq"] for message in self.said if "seq" in message]
-
-    @property
-    def closed(self) -> list[int]:
-        return [message["closed"] for message in self.said if "closed" in message]
-
-    @property
-    def failures(self) -> list[object]:
-        return [message for message in self.said if "failed" in message or "complete" in message]
-
-
-@asynccontextmanager
-async def npm_client(url: str, account: str, *tokens: str) -> AsyncGenerator[NpmClient]:
+def npm_client(url: str, account: str, *tokens: str) -> AbstractAsyncContextManager[Script]:
     node = shutil.which("node")
     if node is None or not WEB.exists():
         pytest.skip("Node.js or the packages of web/ are not installed.")
-    process = await asyncio.create_subprocess_exec(
-        node, str(SCRIPT), url, account, FROM_THE_START, *tokens, stdout=asyncio.subprocess.PIPE
-    )
-    client = NpmClient()
-
-    async def listen() -> None:
-        assert process.stdout is not None
-        async for line in process.stdout:
-            client.said.append(json.loads(line))
-
-    listening = asyncio.create_task(listen())
-    try:
-        yield client
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await listening
+    return running(node, SCRIPT.name, url, account, FROM_THE_START, *tokens, folder=SCRIPT.parent)
 
 
-def _is_whole(client: NpmClient, head: int) -> bool:
-    assert client.failures == []
-    return Verdict.on(client.seqs, range(1, head + 1)) == Verdict()
+def _ends(client: Script) -> list[object]:
+    return [*client.told("failed"), *client.told("complete")]
 
 
 async def test_a_restart_costs_the_npm_client_no_line(database_url: str, tmp_path: Path) -> None:
@@ -92,14 +51,15 @@ async def test_a_restart_costs_the_npm_client_no_line(database_url: str, tmp_pat
         npm_client(there.websocket_url, there.account, there.token) as client,
     ):
         await write(there)
-        await eventually(lambda: len(client.seqs) >= 30)
+        await client.has(30)
         await there.stop()
         for _ in range(3):
             async with door(database_url, tmp_path, port=port, signer=there.signer) as again:
                 await write(again)
-                await eventually(lambda: len(client.seqs) >= heads)
-        assert _is_whole(client, head=120)
-        assert client.closed[0] == Code.SERVICE_RESTART
+                await client.has(heads)
+        assert heads == 120
+        assert client.told("closed")[0] == Code.SERVICE_RESTART
+        assert _ends(client) == []
 
 
 async def test_an_expired_token_makes_the_npm_client_come_back_with_a_fresh_one(
@@ -110,11 +70,11 @@ async def test_an_expired_token_makes_the_npm_client_come_back_with_a_fresh_one(
         tokens = [there.signer.token("ada", seconds=2), there.token]
         async with npm_client(there.websocket_url, there.account, *tokens) as client:
             await there.grant(5)
-            await eventually(lambda: client.closed == [Code.FORBIDDEN])
+            await eventually(lambda: client.told("closed") == [Code.FORBIDDEN])
             await there.grant(5)
-            await eventually(lambda: len(client.seqs) >= 10)
-            assert _is_whole(client, head=10)
-            assert client.closed == [Code.FORBIDDEN]
+            await client.has(10)
+            assert client.told("closed") == [Code.FORBIDDEN]
+            assert _ends(client) == []
 
 
 @pytest.mark.parametrize(
@@ -155,5 +115,5 @@ async def _connections_after_a_close_with(code: int, until: int) -> int:
     async with serve(close, "127.0.0.1", 0, subprotocols=[Subprotocol(SUBPROTOCOL)]) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         async with npm_client(f"ws://127.0.0.1:{port}", "x", "token") as client:
-            await eventually(lambda: bool(client.failures) or connections >= until)
+            await eventually(lambda: bool(_ends(client)) or connections >= until)
     return connections
