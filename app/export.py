@@ -6,8 +6,10 @@ Owns the two formats, the file's name and the reading of parameters. Owns no acc
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime, timedelta
@@ -175,7 +177,9 @@ async def _parts(
     zone: ZoneInfo,
     turn: Callable[[], AbstractAsyncContextManager[None]],
 ) -> AsyncGenerator[bytes]:
-    """The file, page by page: one at a time among all exports, however many there are."""
+    """The file, page by page: one at a time among all exports, however many there are, and after
+    each the loop belongs to everybody else for as long as it took.
+    """
     is_first = True
     async with aclosing(pages):
         while True:
@@ -183,7 +187,9 @@ async def _parts(
                 page = await anext(pages, None)
                 if page is None:
                     return
+                began = time.monotonic()
                 part = render((_row(line, zone) for line in page), is_first, account)
+                await asyncio.sleep(time.monotonic() - began)
             is_first = False
             yield part
 
