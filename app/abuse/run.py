@@ -55,6 +55,9 @@ class Report:
     results: dict[str, Result] = field(default_factory=dict[str, Result])
     quiet_seconds: list[float] = field(default_factory=list[float])
     beside_seconds: list[float] = field(default_factory=list[float])
+    slow_pages: Counter[str] = field(default_factory=Counter[str])
+    """Pages that took longer than the bound of the p99, by the case that ran beside them."""
+
     memory_bytes: list[int] = field(default_factory=list[int])
     wrong: list[str] = field(default_factory=list[str])
     """What is not as it must be, a sentence each."""
@@ -67,6 +70,13 @@ class Report:
             both = (before.cpu_seconds + result.cpu_seconds) / 2
             result = Result(result.case, before.answers + result.answers, both)
         self.results[name] = result
+
+    def add_pages(self, beside: str, seconds: list[float]) -> None:
+        """Take in how long the customer's pages took beside a case."""
+        self.beside_seconds += seconds
+        bound = SLOWDOWN_MAX * p99(self.quiet_seconds)
+        if slow := sum(taken > bound for taken in seconds):
+            self.slow_pages[beside] += slow
 
     @property
     def attempts(self) -> int:
@@ -96,14 +106,24 @@ class Report:
     def __str__(self) -> str:
         costs = [result.cpu_seconds * 1_000 for result in self.results.values()]
         memory = ", ".join(f"{size / 2**20:.0f} MB" for size in self.memory_bytes)
+        worst = ", ".join(f"{name} {count}" for name, count in self.slow_pages.most_common(5))
         return (
             f"{len(self.results)} cases, {self.attempts:,} attempts; CPU of the server per "
             f"attempt: median {statistics.median(costs):.1f} ms, most {max(costs):.1f} ms\n"
-            f"the customer's p99: quiet {p99(self.quiet_seconds) * 1_000:.1f} ms "
-            f"({len(self.quiet_seconds):,} pages), beside the attacks "
-            f"{p99(self.beside_seconds) * 1_000:.1f} ms ({len(self.beside_seconds):,} pages)\n"
+            f"the customer's pages, quiet: {_shown(self.quiet_seconds)}\n"
+            f"              beside attacks: {_shown(self.beside_seconds)}\n"
+            f"p99 beside the attacks: {self.slowdown:.2f} of the quiet one, at most {SLOWDOWN_MAX}; "
+            f"pages above it: {self.slow_pages.total()}, most beside: {worst or 'none'}\n"
             f"memory of the server after each pass: {memory}"
         )
+
+
+def _shown(seconds: list[float]) -> str:
+    if len(seconds) < 2:
+        return f"{len(seconds)}"
+    parts = statistics.quantiles(seconds, n=100)
+    shown = ", ".join(f"p{n} {parts[n - 1] * 1_000:.1f} ms" for n in (50, 90, 95, 99))
+    return f"{len(seconds):,}; {shown}, most {max(seconds) * 1_000:.0f} ms"
 
 
 def p99(seconds: list[float]) -> float:
@@ -120,6 +140,8 @@ def all_cases(there: Stage) -> list[Case]:
 async def run(plan: Plan, folder: Path, say: Callable[[str], None]) -> Report:
     """Carry out a plan in an empty folder."""
     report = Report(plan.is_short)
+    load = os.getloadavg()[0]
+    say(f"{os.cpu_count()} processors, load before the run {load:.1f}: times need a calm machine")
     async with stage(folder, durable=not plan.is_short) as there, _customer(there) as customer:
         if not plan.is_short:
             os.nice(ATTACKERS_NICE)  # what attacks elsewhere takes no processor from the server
@@ -155,10 +177,10 @@ async def _attack(
     cases = [case for case in all_cases(there) if not (plan.is_short and case.is_long)]
     waiting = [case for case in cases if case.waits]
 
-    def told(result: Result) -> str:
+    def told(result: Result, beside: str = "") -> str:
         report.add(result)
         slowest = max(taken := customer.taken(), default=0.0)
-        report.beside_seconds += taken
+        report.add_pages(beside or result.case.name, taken)
         return (
             f"{'ok ' if result.is_refused else 'BAD'} {result.case.name:50} "
             f"{_shortened(result):40} {result.cpu_seconds * 1_000:6.1f} ms "
@@ -169,7 +191,7 @@ async def _attack(
     if not plan.is_short:  # apart, so that what the others cost is theirs
         await asyncio.wait([at_once])
         for result in at_once.result():
-            yield told(result)
+            yield told(result, "those that wait, at once")
     for case in cases:
         if not case.waits:
             yield told(await carry_out(case, there, plan.share / plan.passes, idle))
