@@ -112,8 +112,8 @@ class Report:
             f"attempt: median {statistics.median(costs):.1f} ms, most {max(costs):.1f} ms\n"
             f"the customer's pages, quiet: {_shown(self.quiet_seconds)}\n"
             f"              beside attacks: {_shown(self.beside_seconds)}\n"
-            f"p99 beside the attacks: {self.slowdown:.2f} of the quiet one, at most {SLOWDOWN_MAX}; "
-            f"pages above it: {self.slow_pages.total()}, most beside: {worst or 'none'}\n"
+            f"p99 beside the attacks: {self.slowdown:.2f} times the quiet one (at most "
+            f"{SLOWDOWN_MAX}); {self.slow_pages.total()} pages above it, beside: {worst}\n"
             f"memory of the server after each pass: {memory}"
         )
 
