@@ -5,6 +5,7 @@ Owns the way in: which operation may run compiled, and how its data become a res
 
 # graphql-core leaves its generics open.
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportIncompatibleVariableOverride=false
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 from graphql import DocumentNode, GraphQLError
 from graphql.type import GraphQLSchema
+from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from .plans import Plan, Plans
@@ -29,6 +31,16 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 
     compile_at_sight: ClassVar[int] = 2
     """Which sight of a document compiles it: one that never comes back is not worth a plan."""
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """graphql-core keeps these on the executor, whose methods they are: a circle, so that all
+        that a request held would wait for the garbage collector.
+        """
+        return GraphQLResolveInfoHelpers(gather=self.gather_async_work, track=self.track_async_work)
+
+    @async_helpers.setter
+    def async_helpers(self, kept: object) -> None: ...
 
     @classmethod
     def build(
