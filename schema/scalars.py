@@ -53,12 +53,22 @@ def parse_instant(value: object) -> datetime:
     )
 
 
+_written_last: tuple[datetime | None, str] = (None, "")
+"""Most lines show one and the same instant twice."""
+
+
 def serialize_instant(value: datetime) -> str:
     """Always UTC, always microseconds, so that texts sort as instants do."""
-    instant = value if value.tzinfo is UTC else value.astimezone(UTC)
-    # A page has a hundred of them, and orjson takes a third of what isoformat() does.
-    text = orjson.dumps(instant, None, orjson.OPT_UTC_Z)[1:-1].decode()
-    return text if len(text) == _INSTANT_LENGTH else f"{text[:-1]}.000000Z"
+    global _written_last  # noqa: PLW0603 - one value, replaced as a whole
+    last, text = _written_last
+    if value is not last:
+        instant = value if value.tzinfo is UTC else value.astimezone(UTC)
+        # A page has a hundred of them, and orjson takes a third of what isoformat() does.
+        text = orjson.dumps(instant, None, orjson.OPT_UTC_Z)[1:-1].decode()
+        if len(text) != _INSTANT_LENGTH:
+            text = f"{text[:-1]}.000000Z"
+        _written_last = value, text
+    return text
 
 
 def parse_date(value: object) -> date:

@@ -170,7 +170,8 @@ class Compiler:
         item = Site(site.parent, site.definition, site.details, item_type)
         each = "value" if made is None else f"({listed(made)})"
         with text.block(f"for index, {each} in enumerate(values):"):
-            FieldText(self, text, item, "value", "index", "(path, index, None)").write_item(made)
+            path = "(path, index, None)"
+            FieldText(self, text, item, "value", "index", path, made=made).write_item()
             text.add("out.append(value)")
         text.add("return gather(out, waiting) if waiting else out")
         self._texts.append(str(text))

@@ -97,6 +97,7 @@ class FieldText:
         path: str,
         site_name: str | None = None,
         source: Source | None = None,
+        made: Made | None = None,
     ) -> None:
         self._compiler = compiler
         self._text = text
@@ -117,10 +118,11 @@ class FieldText:
             else inspect.iscoroutinefunction(site.definition.resolve)
         )
         self._source = source or Source()
+        self._made = made
         self._written = self._inlined() if source else None
-        # A leaf that is hardly ever awaited needs no completion of its own.
-        made = self._written is not None and not isinstance(self._written.value, str)
-        completed = self._is_async or not (self._is_leaf or made)
+        is_made = made or (self._written and not isinstance(self._written.value, str))
+        # A leaf that is hardly ever awaited, or what is not made, needs no completion of its own.
+        completed = self._is_async or not (self._is_leaf or is_made)
         self._site_name = site_name or compiler.site(site, completed=completed)
 
     def write_field(self) -> None:
@@ -137,11 +139,11 @@ class FieldText:
                 self._text.add(f"{self._value} = {reading}")
                 self._write_completion()
 
-    def write_item(self, made: Made | None = None) -> None:
-        """Completes an item of the list `values`; one that is `made` holds nothing to await."""
-        with self._failing("" if made else ", values[index + 1:]"):
-            if made:
-                self._write_made(made)
+    def write_item(self) -> None:
+        """Completes an item of the list `values`; one that is not made holds nothing to await."""
+        with self._failing("" if self._made else ", values[index + 1:]"):
+            if self._made:
+                self._write_made(self._made)
             else:
                 self._write_completion()
 

@@ -97,7 +97,7 @@ class LedgerEntry(Node):
         if self.record.job_seq is None:
             return None
         ref = (self.record.account_id, self.record.job_seq)
-        return made_of(self.known.jobs, ref, info.context.loaders.jobs.load, shown)
+        return made_of(self.known.jobs, ref, lambda: info.context.loaders.jobs.load(ref), shown)
 
     @field
     def occurred_at(self) -> datetime:
@@ -140,8 +140,12 @@ class Charge(LedgerEntry):
 
     def _of_refunds(self, info: Info, make: Callable[[list[records.Entry]], T]) -> T:
         ref = (self.record.account_id, self.record.seq)
-        load = info.context.loaders.refunds.load
-        return made_of(self.known.refunds, ref, load, lambda refunds: make(refunds or []))
+        return made_of(
+            self.known.refunds,
+            ref,
+            lambda: info.context.loaders.refunds.load(ref),
+            lambda refunds: make(refunds or []),
+        )
 
 
 @output
@@ -152,9 +156,11 @@ class Refund(LedgerEntry):
     def charge(self, info: Info) -> Charge:
         """The charge it gives back, of the same account."""
         ref = (self.record.account_id, present(self.record.charge_seq))
-        load = info.context.loaders.entries.load
         return made_of(
-            self.known.entries, ref, load, lambda e: Charge(record=present(e), known=self.known)
+            self.known.entries,
+            ref,
+            lambda: info.context.loaders.entries.load(ref),
+            lambda charge: Charge(record=present(charge), known=self.known),
         )
 
     @field
@@ -199,9 +205,12 @@ class Adjustment(LedgerEntry):
         if self.record.corrects_seq is None:
             return None
         ref = (self.record.account_id, self.record.corrects_seq)
-        load = info.context.loaders.entries.load
-        # What belongs to it was not read with the page.
-        return made_of(self.known.entries, ref, load, lambda e: entry_of(present(e)))
+        return made_of(
+            self.known.entries,
+            ref,
+            lambda: info.context.loaders.entries.load(ref),
+            lambda line: entry_of(present(line)),  # what belongs to it was not read with the page
+        )
 
 
 UsageEntry = Annotated[
@@ -229,7 +238,7 @@ def entry_of(
 def made_of(
     known: dict[Ref, T] | None,
     ref: Ref,
-    load: Callable[[Ref], Awaitable[T | None]],
+    load: Callable[[], Awaitable[T | None]],
     make: Callable[[T | None], R],
 ) -> R:
     """What is made of the thing that `ref` names: at once where it is known, else awaitable."""
@@ -237,7 +246,7 @@ def made_of(
         return make(known.get(ref))
 
     async def loaded() -> R:
-        return make(await load(ref))
+        return make(await load())
 
     later: Any = loaded()
     return later
