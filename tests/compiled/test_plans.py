@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from graphql import execute, parse
@@ -46,6 +47,20 @@ def test_a_document_is_compiled_when_it_comes_back() -> None:
     plan = ran(schema, "{ number }")
     assert plan is not None
     assert ran(schema, "{ number }") is plan
+
+
+def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    schema, document = core(awkward.build()), parse("{ number }")
+    world = awkward.World()
+    for _ in range(3):
+        execute(schema, document, context_value=world, executor_class=CompiledExecutor)
+    gc.collect()
+    gc.disable()
+    try:
+        execute(schema, document, context_value=world, executor_class=CompiledExecutor)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_plan_knows_a_text_and_never_who_asks() -> None:
