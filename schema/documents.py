@@ -23,6 +23,7 @@ from graphql import (
 )
 from graphql.language.parser import Parser, nested_too_deeply_error
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.execution import ParseOptions
@@ -70,6 +71,9 @@ class Documents(SchemaExtension):
             document = _parsed(text)
         except GraphQLError as error:
             return [error.with_traceback(None)]  # which would keep the parser, and all its tokens
+        if not any(isinstance(node, OperationDefinitionNode) for node in document.definitions):
+            nothing = CannotGetOperationTypeError(None)
+            return [GraphQLError(nothing.as_http_error_reason(), original_error=nothing)]
         found = cls._problems(schema, document)
         if not found:
             cls._remember(text, document)

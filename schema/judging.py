@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import strawberry
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
@@ -50,9 +51,15 @@ class JudgingSchema(strawberry.Schema):
         *given: Any,
         **named: Any,
     ) -> ExecutionResult:
-        """Execute an operation as `strawberry.Schema` does, once its document is found sound."""
+        """Execute an operation as `strawberry.Schema` does, once its document is found sound.
+
+        Raises: CannotGetOperationTypeError where there is none, as that does.
+        """
         refusal = await self._refusal(query, context_value)
         if refusal is not None:
+            cause = refusal.errors[0].original_error if refusal.errors else None
+            if isinstance(cause, CannotGetOperationTypeError):
+                raise cause
             return refusal
         return await super().execute(query, variable_values, context_value, *given, **named)
 
