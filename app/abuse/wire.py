@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-ANSWER_SECONDS = 40.0
+ANSWER_SECONDS = 60.0
+"""More than the server waits for anybody: 40 s for two pings' answers."""
 HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
