@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
+from uvicorn.protocols.utils import ClientDisconnected
 
 from app.messages import Closing, Code, Message, question_of, read
 from app.pressure import Beginning, ComeBack, TooSlow
@@ -27,6 +28,7 @@ from app.process import Process
 from app.questions import Question
 from app.results import body_of, is_request_error
 from app.trusted import DocumentRefused
+from models.database import CONNECTION_LOST
 from resolvers.access import Viewer, ViewerKind
 from resolvers.errors import Unauthenticated
 from resolvers.identity import KEY_MEMORY_SECONDS
@@ -106,10 +108,6 @@ class Sockets:
         return urlsplit(origin).netloc.lower() == (host or "").lower()
 
 
-class _Gone(Exception):
-    """The client has left, or has been told to."""
-
-
 class _Conversation:
     __slots__ = (  # there are thousands of these
         "_authorization",
@@ -152,7 +150,7 @@ class _Conversation:
                 del event  # not kept while waiting for the next
         except Closing as closing:
             await self.close(closing)
-        except _Gone:
+        except ClientDisconnected:
             pass
         except Exception:
             log.exception("a socket failed")
@@ -201,6 +199,9 @@ class _Conversation:
             viewer = await self._process.identity.viewer(self._authorization)
         except Unauthenticated:
             raise Closing(Code.FORBIDDEN, "Forbidden") from None
+        except CONNECTION_LOST as lost:
+            log.warning("the database is away", error=repr(lost))
+            raise _away() from None
         self._admit(viewer)
         await self._send({"type": "connection_ack"})
 
@@ -267,13 +268,13 @@ class _Conversation:
             await self._send({"id": operation_id, **last})
         except Closing as closing:
             await self.close(closing)
-        except _Gone:
+        except ClientDisconnected:
             pass
         except asyncio.CancelledError:
             if not beginning.is_late:
                 raise
             self._operations.pop(operation_id, None)
-            with suppress(_Gone):
+            with suppress(ClientDisconnected):
                 await self._refuse(operation_id, error_body(str(TooSlow()), TooSlow.code))
         finally:
             beginning.set()
@@ -295,7 +296,7 @@ class _Conversation:
                         _come_back_if_away(payload["errors"])
                         return {"type": "error", "payload": payload["errors"]}
                     await self._send({"id": operation_id, "type": "next", "payload": payload})
-        except (_Gone, Closing):
+        except (ClientDisconnected, Closing):
             raise
         except Exception:
             log.exception("an operation failed", request_id=request_id)
@@ -322,13 +323,13 @@ class _Conversation:
     async def _send(self, message: Message) -> None:
         await self._send_text(orjson.dumps(message).decode())
 
-    async def _send_text(self, text: str) -> None:
+    def _send_text(self, text: str) -> Awaitable[None]:
+        """Raises, or its awaitable does: ClientDisconnected where the client has left, or has been
+        told to.
+        """
         if self._closed:
-            raise _Gone
-        try:
-            await self._send_event({"type": "websocket.send", "text": text})
-        except OSError:  # as ASGI has it
-            raise _Gone from None
+            raise ClientDisconnected
+        return self._send_event({"type": "websocket.send", "text": text})
 
     async def close(self, closing: Closing) -> None:
         """Say why it ends, unless it has."""
@@ -350,4 +351,8 @@ class _Conversation:
 def _come_back_if_away(errors: list[Message]) -> None:
     """An error message is final to a client, and a database that is away is not: close instead."""
     if any(error["extensions"]["code"] == UNAVAILABLE for error in errors):
-        raise Closing(Code.TRY_AGAIN_LATER, "The database is away for a moment")
+        raise _away()
+
+
+def _away() -> Closing:
+    return Closing(Code.TRY_AGAIN_LATER, "The database is away for a moment")

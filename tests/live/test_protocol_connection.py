@@ -6,6 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
+import asyncpg
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
@@ -171,6 +172,27 @@ async def test_a_socket_ends_with_4403_when_its_token_expires(
     async with there.introduced(there.signer.token("ada", seconds=2)) as socket:
         await socket.follow("1", there.account)
         assert await socket.closed(within_seconds=5) == (4403, "The token has expired")
+
+
+async def test_a_database_that_is_away_ends_a_beginning_with_1013_and_a_sentence(
+    there: Door, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def away(*_: object) -> None:
+        raise asyncpg.CannotConnectNowError("the database system is starting up")
+
+    told = (1013, "The database is away for a moment")
+    for function in ("by_key", "by_id"):
+        monkeypatch.setattr(f"models.accounts.{function}", away)
+    async with there.introduced() as socket:  # as one whose account is remembered
+        await socket.follow("1", there.account)
+        assert await socket.closed() == told
+    async with there.socket() as socket:
+        payload = {"authorization": f"Bearer {there.signer.token('bob')}"}
+        await socket.say({"type": "connection_init", "payload": payload})
+        assert await socket.closed() == told
+    logged = "".join(capsys.readouterr())
+    assert "Traceback" not in logged
+    assert "Something went wrong on our side" not in logged
 
 
 async def test_a_socket_ends_with_4403_when_its_key_is_revoked(
