@@ -6,7 +6,6 @@ missing thing.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 
@@ -85,6 +84,6 @@ def _decode(text: str) -> str:
     if len(text) > _LENGTH_MAX:
         return ""
     try:
-        return base64.b64decode(text, validate=True).decode("ascii")
+        return binascii.a2b_base64(text, strict_mode=True).decode("ascii")
     except (binascii.Error, ValueError):
         return ""
