@@ -47,16 +47,27 @@ async def related(db: Reads, lines: Sequence[Entry], asked: Asked, last_seq: int
     """
     if not any(asked):
         return NOTHING
-    entries = {(line.account_id, line.seq): line for line in lines}
+    entries = refunds = of_jobs = None
     if asked.entries:
-        # Nearly always a line names one that stands close to it, on the same page.
-        named = [(line.account_id, line.charge_seq or line.corrects_seq) for line in lines]
-        missing = {(account, seq) for account, seq in named if seq} - entries.keys()
-        entries |= await feed.entries(db, list(missing)) if missing else {}
-    charges = [ref for ref, line in entries.items() if line.kind is EntryKind.CHARGE]
-    jobs_wanted = {(line.account_id, line.job_seq) for line in lines if line.job_seq}
-    return Related(
-        entries if asked.entries else None,
-        await feed.refunds_of(db, charges, last_seq) if asked.refunds else None,
-        await jobs.by_charges(db, list(jobs_wanted)) if asked.jobs and jobs_wanted else None,
-    )
+        entries = await _named(db, lines)
+    if asked.refunds:
+        charges = {
+            (line.account_id, line.seq)
+            for line in (*lines, *(entries or {}).values())
+            if line.kind is EntryKind.CHARGE
+        }
+        refunds = await feed.refunds_of(db, list(charges), last_seq)
+    if asked.jobs:
+        paid = {(line.account_id, line.job_seq) for line in lines if line.job_seq}
+        of_jobs = await jobs.by_charges(db, list(paid)) if paid else {}
+    return Related(entries, refunds, of_jobs)
+
+
+async def _named(db: Reads, lines: Sequence[Entry]) -> dict[Ref, Entry]:
+    """The lines that these name. Nearly always they stand close, among them."""
+    named = {
+        (line.account_id, seq) for line in lines if (seq := line.charge_seq or line.corrects_seq)
+    }
+    found = {ref: line for line in lines if (ref := (line.account_id, line.seq)) in named}
+    missing = named - found.keys()
+    return found | await feed.entries(db, list(missing)) if missing else found
