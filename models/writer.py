@@ -24,7 +24,7 @@ from models.wire import BOOK, decode, encode, moved_by
 BATCH_MAX = 1_000
 CALLS_MAX = 2
 """Calls under way at a time: while the database commits one, the next is put together."""
-HALVED_ABOVE = 16
+HALVED_ABOVE = 32
 """A call of more takes half of the intents that are here: while the database books them, this
 process answers and reads the others, where both would wait for each other in turns.
 """

@@ -191,7 +191,7 @@ async def test_a_writer_whose_connection_is_killed_answers_unknown_and_the_same_
     account_id = await ledger.open(granted=100)
     intents = [
         RecordCharge(account_id=account_id, idempotency_key=f"c{n}", amount=1)
-        for n in range(16)  # as many as share one call, however few else are here
+        for n in range(16)  # few enough to share one call
     ]
     blocker = await ledger.connection()
     async with blocker.transaction():
