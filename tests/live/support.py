@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -126,6 +127,11 @@ class Reader:
 
     def verdict(self, head: int) -> Verdict:
         return Verdict.on(self.received, range(self.since + 1, head + 1))
+
+
+def busily(seconds: float) -> float:
+    """How long it may take now what takes so long where all else rests."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 async def eventually(holds: Callable[[], bool], within_seconds: float = 20.0) -> None:
