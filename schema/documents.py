@@ -61,12 +61,10 @@ class Documents(SchemaExtension):
         return cls._valid.get(text)
 
     @classmethod
-    def judge(cls, schema: GraphQLSchema, text: str) -> list[GraphQLError]:
-        """What is wrong with a text; nothing where it is remembered from now on. Any thread may
-        ask.
-        """
-        if text in cls._valid:
-            return []
+    def judged(cls, schema: GraphQLSchema, text: str) -> DocumentNode | list[GraphQLError]:
+        """The document that a text is, or what is wrong with it. Any thread may ask."""
+        if (known := cls.known(text)) is not None:
+            return known
         try:
             document = _parsed(text)
         except GraphQLError as error:
@@ -74,13 +72,11 @@ class Documents(SchemaExtension):
         if not any(isinstance(node, OperationDefinitionNode) for node in document.definitions):
             nothing = CannotGetOperationTypeError(None)
             return [GraphQLError(nothing.as_http_error_reason(), original_error=nothing)]
-        found = cls._problems(schema, document)
-        if not found:
-            cls._remember(text, document)
-        return found
+        return cls._problems(schema, document) or document
 
     @classmethod
-    def _remember(cls, text: str, document: DocumentNode) -> None:
+    def remember(cls, text: str, document: DocumentNode) -> None:
+        """Know a valid document from now on."""
         cls._valid[text] = document
         while len(cls._valid) > _REMEMBERED_MAX or (
             sum(map(len, cls._valid)) > _REMEMBERED_LETTERS_MAX

@@ -86,8 +86,11 @@ class JudgingSchema(strawberry.Schema):
     async def _refusal(self, text: str | None, context: Any) -> PreExecutionError | None:
         if not text or self._documents.known(text) is not None:
             return None
-        errors = await self._in_turn(context, self._documents.judge, self._schema, text)
-        return PreExecutionError(data=None, errors=errors) if errors else None
+        found = await self._in_turn(context, self._documents.judged, self._schema, text)
+        if isinstance(found, list):
+            return PreExecutionError(data=None, errors=found)
+        self._documents.remember(text, found)
+        return None
 
     async def _in_turn(self, context: Any, work: Callable[..., _T], *given: Any) -> _T:
         """Do the work in the thread, once it is the turn of who asks for it."""

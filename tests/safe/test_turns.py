@@ -116,6 +116,22 @@ async def test_whoever_leaves_while_waiting_for_a_turn_keeps_it_from_nobody() ->
     assert [asker for asker in served if asker != "late"] == ["a", "b", "a", "last"]
 
 
+async def test_what_is_remembered_changes_in_the_loops_thread_alone(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = set[threading.Thread]()
+    documents: Any = api.process.schema._documents  # pyright: ignore[reportPrivateUsage]
+    remember = documents.remember
+
+    def noted(text: str, document: DocumentNode) -> None:
+        threads.add(threading.current_thread())
+        remember(text, document)
+
+    monkeypatch.setattr(documents, "remember", noted)
+    await api.customer("acme").answer(unseen("Remembered"))
+    assert threads == {threading.current_thread()}
+
+
 async def test_an_export_waits_for_one_page_of_each_other_asker(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
