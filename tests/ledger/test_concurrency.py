@@ -14,6 +14,7 @@ import pytest
 
 from models.intents import GrantCredits, Intent, OpenAccount, RecordCharge, RefundCharge
 from models.outcomes import Done, InsufficientCredits, Outcome, RefundExceedsCharge
+from models.reasons import Catalogue
 from models.records import EntryKind, JobStatus
 from models.refund_rule import Ruling
 from models.sweep import sweep
@@ -45,6 +46,18 @@ async def at_once(
 
 def charge(ledger: Ledger, account_id: int, amount: int) -> RecordCharge:
     return RecordCharge(account_id=account_id, idempotency_key=ledger.key(), amount=amount)
+
+
+async def test_many_intents_share_calls_in_halves_and_one_alone_has_its_own(ledger: Ledger) -> None:
+    account_id = await ledger.open(granted=1_000)
+    calls: list[int] = []
+    writer = Writer(ledger.db, Catalogue(ledger.db), on_batch=calls.append)
+    for number, sizes in ((1, [1]), (32, [32]), (64, [32, 32]), (200, [100, 50, 32, 18])):
+        calls.clear()
+        booking = writer.book_many([charge(ledger, account_id, 1) for _ in range(number)])
+        assert [entry(outcome).amount for outcome in await booking] == [-1] * number
+        assert calls == sizes
+    await writer.close()
 
 
 async def test_64_writers_at_once_on_one_account_spend_exactly_what_is_available(
