@@ -146,9 +146,8 @@ class Inliner:
         if called is None:
             return self._made(plain, node, scope, lines) or self._text(plain, node, scope)
         target, before = called.value, list[Any]()
-        if isinstance(target, NewType):
-            (value,) = node.args
-            return self._value(plain, value, scope, lines, depth)
+        if isinstance(target, NewType) and len(node.args) == 1:
+            return self._value(plain, node.args[0], scope, lines, depth)
         if isinstance(target, type):
             return self._made(plain, node, scope, lines, target) or self._text(plain, node, scope)
         if isinstance(target, MethodType):
@@ -322,7 +321,8 @@ def _functions(filename: str) -> dict[_Place, tuple[ast.FunctionDef, CodeType]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             place = node.name, min(each.lineno for each in (node, *node.decorator_list))
-            found[place] = node, by_place[place]
+            if place in by_place:  # what can never run is not compiled
+                found[place] = node, by_place[place]
     return found
 
 
