@@ -27,6 +27,7 @@ FOLLOW = """subscription ($id: ID!) { usageEntryLanded(account: $id) { edge { cu
 SOCKETS = 2_000
 SOCKETS_OF_ONE = 1_000
 SUBSCRIPTIONS = 2_000
+COME_AND_GO = 1_000
 MESSAGE_BYTES_MAX = 131_072
 PINGS = 5_000
 
@@ -107,7 +108,7 @@ async def _comes_and_goes(stage: Stage) -> str:
     payload = {"query": FOLLOW, "variables": {"id": stage.accounts[account]}}
     async with socket_to(stage.server.port) as socket:
         await socket.introduce(stage.token(account))
-        for n in range(400):
+        for n in range(COME_AND_GO):
             await socket.say(
                 {"id": f"{n}", "type": "subscribe", "payload": payload},
                 {"id": f"{n}", "type": "complete"},
@@ -227,11 +228,11 @@ CASES = [
         parts=SUBSCRIPTIONS,
     ),
     Case(
-        "400 subscriptions that come and go",
+        f"{COME_AND_GO:,} subscriptions that come and go",
         "error RATE_LIMITED",
         _comes_and_goes,
         times=2,
-        parts=400,
+        parts=COME_AND_GO,
     ),
     Case(f"{PINGS:,} pings", "pong", _pings, times=2, parts=PINGS),
     Case(
