@@ -321,7 +321,7 @@ def _functions(filename: str) -> dict[_Place, tuple[ast.FunctionDef, CodeType]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             place = node.name, min(each.lineno for each in (node, *node.decorator_list))
-            if place in by_place:  # what can never run is not compiled
+            if place in by_place:  # a compiler may leave out what can never run
                 found[place] = node, by_place[place]
     return found
 

@@ -164,12 +164,6 @@ def closed_over(value: str) -> Callable[..., Any]:
     return told
 
 
-if False:
-
-    def never(self: Any) -> Any:
-        return self
-
-
 def two_steps(self: Any) -> Any:
     CLOSED.append("seen")
     return self.name
