@@ -1,9 +1,10 @@
 """`python -m app`."""
 
 import signal
-import sys
 
 from app.cli import main
 
-signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that all is closed
+# As Ctrl-C, so that all is closed: what a handler raises itself may end in a library's callback.
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
+signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 main()

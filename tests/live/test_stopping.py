@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 from app.faults.servers import UsageFeedServer
@@ -133,6 +134,35 @@ async def test_everybody_is_told_of_a_stop_within_2_seconds_while_lines_pour_in(
     assert (told.count(True), completed.count(True)) == (SOCKETS, STREAMS)
     assert took < busily(2)
     assert "Traceback" not in (tmp_path / "server.log").read_text()
+
+
+TOLD_WHILE_STARTING = """
+import os, runpy, signal, uvloop, asyncio, app.cli
+class Reading(asyncio.Protocol):
+    def data_received(self, data):
+        os.kill(os.getpid(), signal.SIGTERM)
+        sum(range(10**6))
+async def start():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Reading, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    connecting = await loop.create_connection(asyncio.Protocol, *address)
+    connecting[0].write(b"x")
+    await asyncio.sleep(20)
+app.cli.commands.main = lambda *_, **__: app.cli._run(start())
+runpy.run_module("app", run_name="__main__", alter_sys=True)
+"""
+
+
+async def test_a_stop_that_falls_into_a_librarys_callback_is_heard(tmp_path: Path) -> None:
+    """While a server starts; once it serves, its loop hears of signals between callbacks."""
+    starting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", TOLD_WHILE_STARTING),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(starting.communicate(), busily(15))
+    assert (starting.returncode, said.decode()) == (130, "Stopped.\n")
 
 
 async def _pour(ledger: Ledger, accounts: list[int], readers: list[Subscriber]) -> None:
