@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +13,7 @@ import uvloop
 
 from benchmarks import data, report
 from benchmarks.contenders import ours
-from benchmarks.measuring import Load, Place, Requests, Round, answer, load, post
+from benchmarks.measuring import Load, Place, Round, answer, load, post
 from benchmarks.picture import Lines, drawn_lines
 from benchmarks.stage import Stage, staged
 from benchmarks.write import Charges
@@ -25,12 +26,16 @@ account(id: $account) { balance usage(first: 50, after: $after, filter: $filter)
 pageInfo { hasNextPage endCursor } edges { node { __typename
 ... on LedgerEntry { id seq amount balanceAfter campaign occurredAt recordedAt
 reason { code title detail fault } } ... on Refund { automatic charge { id amount } } } } } } }"""
-PAGES = {
-    "newest page": {},
-    "deepest page": {"after": ids.cursor(51)},
-    "rare campaign": {"filter": {"campaign": "rare"}},
-    "deepest of a rare campaign": {"filter": {"campaign": "rare"}, "after": ids.cursor(9_953)},
+RARE: dict[str, object] = {"filter": {"campaign": "rare"}}
+PAGES: dict[str, Callable[[int, int], dict[str, object]]] = {
+    "newest page": lambda size, turn: {"after": ids.cursor(size + 1 + turn)},
+    "deepest page": lambda size, turn: {"after": ids.cursor(51 + turn)},
+    "rare campaign": lambda size, turn: RARE | {"after": ids.cursor(size + 1 + turn)},
+    "deepest of a rare campaign": lambda size, turn: RARE | {"after": ids.cursor(9_953 + turn)},
 }
+"""What is asked for, of so many lines, at each turn; a cursor may stand before the newest line."""
+TURNS = 1_000
+"""As many pages are not remembered."""
 CHARGES = "charges at 64 connections"
 FILL = Path(__file__).with_name("growth.sql").read_text()
 
@@ -58,9 +63,9 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
                 one = await load(place, work, 64, options.seconds)
             else:
                 token = stage.credentials.customer(f"growth-{size}")
-                request = _page(place, token, account, kind)
-                await _check(place, request)
-                work = Load(_again(request), mark=b"endCursor")
+                pages = _pages(place, token, account, kind, size)
+                await _check(place, pages)
+                work = Load(enumerate(itertools.cycle(pages)), mark=b"endCursor")
                 one = await load(place, work, 1, options.seconds)
             if number:  # the first round warms up
                 rounds.setdefault((f"{size:,}", kind), []).append(one)
@@ -74,22 +79,18 @@ async def _accounts(dsn: str) -> dict[str, int]:
     return {row["key"]: row["id"] for row in rows}
 
 
-def _page(place: Place, token: str, account: int, kind: str) -> bytes:
-    variables = {"account": ids.account(account), **PAGES[kind]}
-    return post(
-        place.url, "/graphql", token, orjson.dumps({"query": QUERY, "variables": variables})
-    )
+def _pages(place: Place, token: str, account: int, kind: str, size: int) -> list[bytes]:
+    about = {"account": ids.account(account)}
+    asked = [{"query": QUERY, "variables": about | PAGES[kind](size, t)} for t in range(TURNS)]
+    return [post(place.url, "/graphql", token, orjson.dumps(one)) for one in asked]
 
 
-async def _check(place: Place, request: bytes) -> None:
+async def _check(place: Place, pages: list[bytes]) -> None:
     """Every page that is measured holds 50 lines."""
-    told = orjson.loads(await answer(place.url, request))
-    lines = told["data"]["account"]["usage"]["edges"]
-    assert len(lines) == 50, f"{len(lines)} lines: {told.get('errors')}"
-
-
-def _again(request: bytes) -> Requests:
-    return zip(itertools.count(), itertools.repeat(request))
+    for request in (pages[0], pages[-1]):
+        told = orjson.loads(await answer(place.url, request))
+        lines = told["data"]["account"]["usage"]["edges"]
+        assert len(lines) == 50, f"{len(lines)} lines: {told.get('errors')}"
 
 
 def _picture(rounds: report.Rounds, sizes: list[int]) -> str:
