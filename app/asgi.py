@@ -73,6 +73,7 @@ def create_app(
             Route("/metrics", metrics),
         ],
     )
+    others.router.redirect_slashes = False  # to an address whose scheme only a proxy knows
 
     async def requests(scope: ASGIScope, receive: Receive, send: Send) -> None:
         # Past the router, which takes as long as reading the body does.

@@ -113,6 +113,7 @@ def make_server(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from, or by which scheme
         backlog=BACKLOG,
         http=HttpProtocol,
         ws=WebSocketProtocol,

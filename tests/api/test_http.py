@@ -253,6 +253,15 @@ async def test_the_operators_doors_answer_without_a_credential(api: Api) -> None
     assert home.headers["location"] == "/billing/usage"
 
 
+async def test_nobody_is_sent_to_an_address_of_a_scheme_that_only_a_proxy_knows(api: Api) -> None:
+    claims = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+    async with httpx.AsyncClient(base_url=api.url, headers=claims) as client:
+        home = await client.get("/")
+        assert (home.status_code, home.headers["location"]) == (307, "/billing/usage")
+        for path in ("/graphql/", "/billing/usage/", "/export/"):
+            assert (await client.get(path)).status_code == 404, path
+
+
 @pytest.mark.skipif(not DIST.exists(), reason="web/dist is missing: ./dev builds it.")
 async def test_a_browser_gets_pages_compressed_and_under_a_strict_policy(api: Api) -> None:
     anyone = api.caller(None)
