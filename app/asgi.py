@@ -87,8 +87,7 @@ def create_app(
     talk = sockets or Sockets(process)
 
     async def app(scope: ASGIScope, receive: Receive, send: Send) -> None:
-        # Past the middleware, which is for requests: a socket would carry it for as long as it is
-        # open.
+        # Past the middleware, which is for requests: a socket would carry it while it is open.
         if scope["type"] == "websocket" and scope["path"] == "/graphql":
             await talk(scope, receive, send)
         else:
