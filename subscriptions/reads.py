@@ -146,6 +146,8 @@ class Reads:
         while self._wanted:
             places = list(islice(self._wanted, PLACES_PER_READ))
             await self._read({place: self._wanted.pop(place) for place in places})
+        # At once: whoever wants a read between this and the task's callback must find room for one.
+        self._running.discard(asyncio.current_task())  # pyright: ignore[reportArgumentType]
 
     async def _read(self, batch: dict[tuple[int, int], list[Slot]]) -> None:
         slots = [slot for waiting in batch.values() for slot in waiting]
