@@ -107,7 +107,7 @@ async def test_a_busy_server_turns_operations_of_sockets_away_and_counts_them_as
 async def test_an_operation_on_a_socket_that_takes_too_long_ends_and_a_write_is_settled_by_its_key(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with served(database_url, tmp_path, request_timeout_seconds=0.5) as api:
+    async with served(database_url, tmp_path, request_timeout_seconds=2.0) as api:
         service = await api.service()
         account = await service.opened("acme")
         async with socket_of(service) as socket:
@@ -131,7 +131,7 @@ async def test_an_operation_on_a_socket_that_takes_too_long_ends_and_a_write_is_
 async def test_a_stream_that_takes_too_long_to_begin_ends(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with served(database_url, tmp_path, request_timeout_seconds=0.5) as api:
+    async with served(database_url, tmp_path, request_timeout_seconds=2.0) as api:
         service = await api.service()
         account = await service.opened("acme")
         body = {"query": LANDED, "variables": {"id": account}}
