@@ -202,6 +202,20 @@ async def test_thousands_of_followers_of_one_account_share_each_read(
         await reader.stop()
 
 
+async def test_a_read_that_is_wanted_as_the_last_one_ends_is_not_forgotten(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads, "READS_AT_ONCE_MAX", 1)
+    accounts = [await ledger.account() for _ in range(2)]
+    await ledger.grant_each(accounts)
+    work = reads.Reads(ledger.db)
+    first, second = (reads.Slot(work, account_id) for account_id in accounts)
+    async with asyncio.timeout(5):
+        assert [line.seq for line in await first.lines()] == [1]
+        assert [line.seq for line in await second.lines()] == [1]
+    await work.close()
+
+
 async def test_followers_of_many_accounts_share_queries(
     ledger: Ledger, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
