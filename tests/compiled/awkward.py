@@ -14,130 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum, StrEnum
 from itertools import product
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any
 
 import strawberry
-from strawberry.dataloader import DataLoader
-from strawberry.permission import BasePermission
 from strawberry.schema.config import StrawberryConfig
 
-Odd = NewType("Odd", int)
-
-
-def write_odd(value: Any) -> int | None:
-    """An odd number; null for 0, which the specification forbids; an error for an even one."""
-    if value == 0:
-        return None
-    if value % 2 == 0:
-        raise ValueError(f"{value} is even")
-    return value
-
-
-@strawberry.enum
-class Color(Enum):
-    RED = 1
-    GREEN = "green"
-
-
-@strawberry.enum
-class Size(StrEnum):
-    SMALL = "small"
-    LARGE = "LARGE"
-
-
-@strawberry.interface
-class Being:
-    name: str
-
-    @strawberry.field
-    def mood(self) -> str | None:
-        return f"{self.name} is fine"
-
-
-@strawberry.type
-class Dog(Being):
-    @strawberry.field
-    def mood(self) -> str | None:
-        raise RuntimeError("the dog bites")
-
-    @strawberry.field
-    async def friend(self) -> Being | None:
-        return Cat(name=f"friend of {self.name}", lives=9)
-
-
-@strawberry.type
-class Cat(Being):
-    lives: int
-
-    @strawberry.field
-    async def nemesis(self) -> Annotated[Pet, strawberry.lazy("tests.compiled.awkward")]:
-        await asyncio.sleep(0)
-        return Rock(weight=1.5)
-
-
-class Lion(Cat):
-    """A plain Python subclass of an object type's class."""
-
-
-@strawberry.type
-class Rock:
-    weight: float
-
-    @classmethod
-    def is_type_of(cls, value: Any, _info: Any) -> bool:
-        return isinstance(value, Rock | dict)
-
-
-Pet = Annotated[Dog | Cat | Rock, strawberry.union("Pet")]
-
-
-@strawberry.input
-class Wish:
-    text: str = "nothing"
-    count: int | None = 3
-    color: Color = Color.GREEN
-    inner: list[Wish] | None = None
-
-
-@strawberry.input
-class Part:
-    size: int
-    color: Color | None = strawberry.UNSET
-
-
-@strawberry.input
-class Errand:
-    what: str
-    part: Part | None
-    parts: list[Part | None] | None = strawberry.UNSET
-    tags: list[str] = strawberry.field(default_factory=lambda: ["usual"], name="labels")
-
-
-class Refuse(BasePermission):
-    message = "not for you"
-
-    def has_permission(self, source: Any, info: Any, **kwargs: Any) -> bool:
-        return False
-
-
-@dataclass
-class World:
-    """The context of one execution: what it did is compared too."""
-
-    log: list[str] = field(default_factory=list[str])
-    batches: list[list[int]] = field(default_factory=list[list[int]])
-
-    def __post_init__(self) -> None:
-        self.loader: DataLoader[int, int] = DataLoader(self._load)
-
-    async def _load(self, keys: list[int]) -> list[int | Exception]:
-        self.batches.append(keys)
-        await asyncio.sleep(0)
-        return [ValueError(f"no {key}") if key % 7 == 6 else key * 10 for key in keys]
+from tests.compiled import menagerie
 
 
 def _new_box() -> Any:
@@ -150,13 +34,17 @@ KINDS: dict[str, tuple[str, Callable[[], Any], Any]] = {
     "float": ("float", lambda: 1.5, "no number"),
     "bool": ("bool", lambda: True, 1),
     "id": ("strawberry.ID", lambda: "id-1", 3.25),
-    "color": ("Color", lambda: Color.RED, "BLUE"),
-    "size": ("Size", lambda: Size.SMALL, 5),
-    "odd": ("Odd", lambda: 3, 4),
+    "color": ("menagerie.Color", lambda: menagerie.Color.RED, "BLUE"),
+    "size": ("menagerie.Size", lambda: menagerie.Size.SMALL, 5),
+    "odd": ("menagerie.Odd", lambda: 3, 4),
     "when": ("datetime", lambda: datetime(2026, 1, 2, tzinfo=UTC), "yesterday"),
-    "box": ("Box", _new_box, Rock(weight=2.5)),
-    "being": ("Being", lambda: Cat(name="Tom", lives=9), Rock(weight=3.5)),
-    "pet": ("Pet", lambda: Dog(name="Rex"), 12),
+    "box": ("Box", _new_box, menagerie.Rock(weight=2.5)),
+    "being": (
+        "menagerie.Being",
+        lambda: menagerie.Cat(name="Tom", lives=9),
+        menagerie.Rock(weight=3.5),
+    ),
+    "pet": ("menagerie.Pet", lambda: menagerie.Dog(name="Rex"), 12),
 }
 
 
@@ -278,19 +166,21 @@ class _Attributes:
         self,
         number: int = 3,
         text: str | None = "default",
-        color: Color = Color.RED,
-        wish: Wish | None = None,
+        color: menagerie.Color = menagerie.Color.RED,
+        wish: menagerie.Wish | None = None,
         numbers: list[int] | None = None,
-        sure: list[Wish] | None = strawberry.UNSET,
+        sure: list[menagerie.Wish] | None = strawberry.UNSET,
     ) -> str:
         return f"{number!r} {text!r} {color!r} {wish!r} {numbers!r} {sure!r}"
 
     @strawberry.field
-    def run_errands(self, errand: Errand, more: list[Errand] | None = None) -> str:
+    def run_errands(
+        self, errand: menagerie.Errand, more: list[menagerie.Errand] | None = None
+    ) -> str:
         return f"{errand!r} {more!r}"
 
     @strawberry.field
-    def demand(self, number: int, wish: Wish) -> int | None:
+    def demand(self, number: int, wish: menagerie.Wish) -> int | None:
         return number if wish.count is None else number + wish.count
 
     @strawberry.field
@@ -306,16 +196,25 @@ class _Attributes:
         return [Box() for _ in range(count)]
 
     @strawberry.field
-    def zoo(self) -> list[Annotated[Pet, strawberry.lazy("tests.compiled.awkward")] | None]:
-        lion: Any = Lion(name="Leo", lives=1)
-        cast: Any = strawberry.cast(Rock, Dog(name="a rock, they say"))
-        return [Dog(name="Rex"), None, Cat(name="Tom", lives=9), Rock(weight=1.0), lion, cast]
+    def zoo(
+        self,
+    ) -> list[Annotated[menagerie.Pet, strawberry.lazy("tests.compiled.menagerie")] | None]:
+        lion: Any = menagerie.Lion(name="Leo", lives=1)
+        cast: Any = strawberry.cast(menagerie.Rock, menagerie.Dog(name="a rock, they say"))
+        return [
+            menagerie.Dog(name="Rex"),
+            None,
+            menagerie.Cat(name="Tom", lives=9),
+            menagerie.Rock(weight=1.0),
+            lion,
+            cast,
+        ]
 
-    @strawberry.field(permission_classes=[Refuse])
+    @strawberry.field(permission_classes=[menagerie.Refuse])
     def forbidden(self) -> int | None:
         return 1
 
-    @strawberry.field(permission_classes=[Refuse])
+    @strawberry.field(permission_classes=[menagerie.Refuse])
     async def strictly_forbidden(self) -> int:
         return 1
 
@@ -407,12 +306,12 @@ class AwkwardSchema(strawberry.Schema):
 
 def build(executor: Any = None) -> AwkwardSchema:
     """The schema, executed by `executor` or by graphql-core."""
-    odd = strawberry.scalar(name="Odd", serialize=write_odd, parse_value=int)
+    odd = strawberry.scalar(name="Odd", serialize=menagerie.write_odd, parse_value=int)
     return AwkwardSchema(
         Query,
         Mutation,
         Subscription,
-        types=[Cat, Dog],
-        config=StrawberryConfig(scalar_map={Odd: odd}),
+        types=[menagerie.Cat, menagerie.Dog],
+        config=StrawberryConfig(scalar_map={menagerie.Odd: odd}),
         execution_context_class=executor,
     )

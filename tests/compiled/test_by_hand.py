@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query
 
-from tests.compiled import awkward
+from tests.compiled import awkward, menagerie
 from tests.compiled.comparing import (
     Compiled,
     Operation,
@@ -139,7 +139,7 @@ def forget_coroutines() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", CASES)
 async def test_is_answered_as_graphql_core_answers(name: str) -> None:
-    worlds = [awkward.World() for _ in range(3)]
+    worlds = [menagerie.World() for _ in range(3)]
     Compiled.ran.clear()
     found = await answers(
         SCHEMA, CASES[name], list(zip((Stock, Compiled, Compiled), worlds, strict=True))
@@ -162,7 +162,7 @@ async def test_every_way_to_fail_is_answered_alike() -> None:
             f"f{number}: box {{ {_selected(name)} }}"
             for number, name in enumerate(names[start : start + 50])
         )
-        runs = [(Stock, awkward.World()), (Compiled, awkward.World())]
+        runs = [(Stock, menagerie.World()), (Compiled, menagerie.World())]
         found = await answers(SCHEMA, Operation(f"{{ {text} }}"), runs)
         assert found is not None, text
         assert not differences(*found), text
@@ -181,7 +181,7 @@ async def test_is_answered_alike_through_strawberry(name: str) -> None:
     for schema in (STOCK, COMPILED, COMPILED):
         try:
             result = await schema.execute(
-                case.text, case.variables, awkward.World(), operation_name=case.name
+                case.text, case.variables, menagerie.World(), operation_name=case.name
             )
             results.append(comparable(result))  # type: ignore[arg-type]
         except Exception as error:
@@ -192,7 +192,9 @@ async def test_is_answered_alike_through_strawberry(name: str) -> None:
 async def test_a_subscription_is_answered_alike_through_strawberry() -> None:
     told: list[Any] = []
     for schema in (STOCK, COMPILED):
-        events = await schema.subscribe(CASES["a subscription"].text, context_value=awkward.World())
+        events = await schema.subscribe(
+            CASES["a subscription"].text, context_value=menagerie.World()
+        )
         told.append([comparable(event) async for event in events])  # type: ignore[union-attr]
     assert told[0] == told[1]
     assert len(told[0]) == 4
@@ -200,7 +202,7 @@ async def test_a_subscription_is_answered_alike_through_strawberry() -> None:
 
 def test_what_is_synchronous_stays_synchronous() -> None:
     for text in ("{ box { plain } number }", "mutation { atOnce { plain } }"):
-        expected = STOCK.execute_sync(text, context_value=awkward.World())
+        expected = STOCK.execute_sync(text, context_value=menagerie.World())
         for _ in range(2):
-            found = COMPILED.execute_sync(text, context_value=awkward.World())
+            found = COMPILED.execute_sync(text, context_value=menagerie.World())
             assert comparable(found) == comparable(expected)  # type: ignore[arg-type]

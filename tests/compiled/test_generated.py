@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from graphql import OperationType
 
-from tests.compiled import awkward
+from tests.compiled import awkward, menagerie
 from tests.compiled.comparing import Compiled, Operation, Stock, answers, core, differences
 from tests.compiled.generator import ABSENT, Generator
 
@@ -45,7 +45,7 @@ def weight(name: str) -> int:
 async def compare(operation: Operation, seed: int) -> str:
     # The second time, a plan is there already.
     executors = (Stock, Compiled, Compiled) if seed % 4 == 0 else (Stock, Compiled)
-    worlds = [awkward.World() for _ in executors]
+    worlds = [menagerie.World() for _ in executors]
     runs = list(zip(executors, worlds, strict=True))
     found = await answers(SCHEMA, operation, runs)
     if found is None:

@@ -15,7 +15,7 @@ from strawberry.extensions import SchemaExtension
 from schema.compiled import CompiledExecutor, compiler, plans
 from schema.compiled.executor import plans_of
 from schema.compiled.plans import Plan
-from tests.compiled import awkward
+from tests.compiled import awkward, menagerie
 from tests.compiled.comparing import Compiled, core
 
 
@@ -33,7 +33,7 @@ def ran(schema: Any, text: str, variables: Any = None, context: Any = None) -> P
     result = execute(
         schema,
         parse(text),
-        context_value=context or awkward.World(),
+        context_value=context or menagerie.World(),
         variable_values=variables,
         executor_class=Seen,
     )
@@ -51,7 +51,7 @@ def test_a_document_is_compiled_when_it_comes_back() -> None:
 
 def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
     schema, document = core(awkward.build()), parse("{ number }")
-    world = awkward.World()
+    world = menagerie.World()
     for _ in range(3):
         execute(schema, document, context_value=world, executor_class=CompiledExecutor)
     gc.collect()
@@ -66,7 +66,7 @@ def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
 def test_a_plan_knows_a_text_and_never_who_asks() -> None:
     schema = core(awkward.build())
     text = "query ($n: Int) { box { echo(number: $n) } }"
-    found = [ran(schema, text, {"n": number}, awkward.World()) for number in range(4)]
+    found = [ran(schema, text, {"n": number}, menagerie.World()) for number in range(4)]
     assert found[0] is None
     assert found[1] is not None
     assert found[1:] == [found[1]] * 3
@@ -121,7 +121,7 @@ def test_a_document_without_its_text_is_left_to_graphql_core() -> None:
     schema = core(awkward.build())
     document = parse("{ number }", no_location=True)
     for _ in range(3):
-        execute(schema, document, context_value=awkward.World(), executor_class=Seen)
+        execute(schema, document, context_value=menagerie.World(), executor_class=Seen)
         assert Seen.last is None
 
 
@@ -136,7 +136,7 @@ async def test_an_extension_around_resolvers_still_sees_every_field() -> None:
     schema = awkward.build(Compiled)
     schema.extensions = (Watch,)
     for _ in range(3):
-        await schema.execute("{ box { plain } }", context_value=awkward.World())
+        await schema.execute("{ box { plain } }", context_value=menagerie.World())
     assert fields == ["box", "plain"] * 3
 
 
