@@ -37,7 +37,9 @@ QUERY_OF_POSTGRAPHILE_FLAT = (
 FLOOR = "floor"
 PEER = "postgraphile"
 IN_PYTHON = (FLOOR, "json agg", "strawberry tuned", "strawberry naive")
-ON_NODE = (PEER, "postgraphile flat", "mercurius")
+DATES = "mercurius dates"
+"""Tells timestamps in milliseconds: a `Date` of JavaScript has no more."""
+ON_NODE = (PEER, "postgraphile flat", "mercurius", DATES)
 AFRESH = "ours afresh"
 CURSORS = 20
 """Pages of each customer that are asked for in turn, so that none of them is remembered."""
@@ -60,7 +62,8 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
             for name, place in places.items()
         }
         for name, page in told.items():
-            assert page == told[FLOOR], f"{name} answers another page: {page} {told[FLOOR]}"
+            right = _in_milliseconds(told[FLOOR]) if name == DATES else told[FLOOR]
+            assert page == right, f"{name} answers another page: {page} {right}"
     rounds: dict[tuple[str, str], list[Round]] = {}
     for number, connections in itertools.product(range(options.rounds + 1), options.connections):
         for name, place in places.items():
@@ -74,10 +77,10 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
 def _contender(name: str, stage: Stage) -> Contender:
     if name in ("ours", AFRESH):
         return replace(ours(stage), name=name)
+    if name not in ON_NODE:
+        return in_python(name, stage)
     schema = name.replace(PEER, "graphile").replace(" ", "_")
-    return (
-        in_node(name, stage, DATABASE_SCHEMA=schema) if name in ON_NODE else in_python(name, stage)
-    )
+    return in_node(name, stage, DATABASE_SCHEMA=schema, DATES="1" if name == DATES else "")
 
 
 def _requests(name: str, place: Place, customers: list[data.Customer]) -> list[bytes]:
@@ -87,6 +90,7 @@ def _requests(name: str, place: Place, customers: list[data.Customer]) -> list[b
         "strawberry tuned": QUERY_WITHOUT_CURSOR,
         "strawberry naive": QUERY_WITHOUT_CURSOR,
         "mercurius": QUERY_WITHOUT_CURSOR,
+        DATES: QUERY_WITHOUT_CURSOR,
     }.get(name, QUERY)
     return [
         post(
@@ -126,6 +130,17 @@ def _normal(body: bytes) -> Any:
     page = account.get("usage") or account["lines"]
     lines = [_line(edge["node"]) for edge in page["edges"]]
     return int(account["balance"]), page["pageInfo"]["hasNextPage"], lines
+
+
+def _in_milliseconds(page: Any) -> Any:
+    balance, more, lines = page
+    return balance, more, [tuple(map(_cut, line)) for line in lines]
+
+
+def _cut(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.replace(microsecond=value.microsecond // 1000 * 1000)
+    return value
 
 
 def _line(node: dict[str, Any]) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ type Account { balance: Credits! usage(first: Int, after: String): UsageConnecti
 type Query { account(id: ID!): Account }
 `;
 const asItIs = (name) => new GraphQLScalarType({ name, serialize: (value) => value });
+const asDate = (name) => new GraphQLScalarType({ name, serialize: (value) => value.toISOString() });
 
 const app = Fastify();
 await app.register(mercurius, {
@@ -33,7 +34,7 @@ await app.register(mercurius, {
   graphiql: false,
   resolvers: {
     Credits: asItIs("Credits"),
-    DateTime: asItIs("DateTime"),
+    DateTime: (process.env.DATES ? asDate : asItIs)("DateTime"),
     Query: { account: (_, { id }, { viewer }) => account(id, viewer) },
     UsageEntry: { resolveType: (line) => line.__typename },
     LedgerEntry: { resolveType: (line) => line.__typename },
