@@ -80,7 +80,7 @@ class Account(NamedTuple):
 
     @property
     def available(self) -> int:
-        return max(0, self.balance + self.overdraft_limit)
+        return min(max(0, self.balance + self.overdraft_limit), CREDITS_MAX)
 
     def left_by(self, line: Entry) -> Account:
         """The account as one of its lines left it."""

@@ -174,7 +174,9 @@ class Account(Node):
 
     @field
     def available(self) -> Credits:
-        """max(0, balance + overdraftLimit): what charges may still take, in credits."""
+        """max(0, balance + overdraftLimit): what charges may still take, in credits. At most
+        2^53-1.
+        """
         return Credits(self.record.available)
 
     @field

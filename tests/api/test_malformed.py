@@ -194,6 +194,14 @@ async def test_the_largest_credits_are_exact(service: Caller) -> None:
     assert literal["recordCharge"]["account"]["balance"] == 0
 
 
+async def test_what_is_available_is_no_more_than_credits_can_say(service: Caller) -> None:
+    most = 2**53 - 1
+    account = await service.opened("unlimited", granted=5, overdraftLimit=most)
+    query = "query ($id: ID!) { account(id: $id) { balance overdraftLimit available } }"
+    shown = (await service.ask(query, id=account))["account"]
+    assert shown == {"balance": 5, "overdraftLimit": most, "available": most}
+
+
 async def test_a_literal_that_is_no_credits_is_refused(service: Caller, account: str) -> None:
     for amount in ("1.0", '"1"', "true", "9007199254740992", "9" * 5_000, "ONE", "[]"):
         code = await service.code(
