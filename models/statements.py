@@ -97,7 +97,8 @@ async def by_campaign(db: Reads, of: Statement) -> list[CampaignTotal]:
 
 
 # Hops from each day's last line to the next day that has one: two index reads a day, whatever the
-# number of lines. Where the clocks go back over midnight, a day begins with the first of two.
+# number of lines. A day begins with the first of two midnights: where the clocks go back over one,
+# a line may be of the day after its date.
 _BY_DAY = """
 with recursive day as (
     select null::date as date, $2::int as seq,
@@ -107,22 +108,27 @@ with recursive day as (
     select n.date, l.seq, l.granted_after, l.charged_after, l.refunded_after, l.adjusted_after
     from day
     cross join lateral (
-        select (e.recorded_at at time zone $4)::date as date
-        from entry e where e.account_id = $1 and e.seq = day.seq + 1 and e.seq <= $3
+        select own.date, ends.at as ends_at
+        from entry e
+        cross join lateral (select (e.recorded_at at time zone $4)::date as today) local
+        cross join lateral (values (local.today), (local.today + 1)) own (date)
+        cross join lateral (select (own.date + 1)::timestamp as midnight) next
+        cross join lateral (select next.midnight at time zone $4 as last) twice
+        cross join lateral (
+            select twice.last - greatest(
+                (twice.last - interval '3 hours') at time zone $4 - next.midnight
+                + interval '3 hours', interval '0') as first
+        ) once
+        cross join lateral (
+            select case when once.first at time zone $4 = next.midnight
+                        then once.first else twice.last end as at
+        ) ends
+        where e.account_id = $1 and e.seq = day.seq + 1 and e.seq <= $3 and e.recorded_at < ends.at
+        order by own.date limit 1
     ) n
     cross join lateral (
-        select (n.date + 1)::timestamp as midnight, (n.date + 1)::timestamp at time zone $4 as last
-    ) next
-    cross join lateral (
-        select next.last - greatest(
-            (next.last - interval '3 hours') at time zone $4 - next.midnight + interval '3 hours',
-            interval '0') as first
-    ) twice
-    cross join lateral (
         select e.* from entry e
-        where e.account_id = $1 and e.seq > day.seq and e.seq <= $3
-          and e.recorded_at < case when twice.first at time zone $4 = next.midnight
-                                   then twice.first else next.last end
+        where e.account_id = $1 and e.seq > day.seq and e.seq <= $3 and e.recorded_at < n.ends_at
         order by e.recorded_at desc, e.seq desc limit 1
     ) l
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -144,6 +144,12 @@ JUMPS = [
     ("America/New_York", "2025-03-09"),
 ]
 
+# Clocks went back over a midnight that had come: a day has begun once its date was there.
+TWO_MIDNIGHTS = [
+    ("America/St_Johns", "2010-11-07"),  # 00:01 to 23:01
+    ("Antarctica/Casey", "2010-03-05"),  # 02:00 to 23:00
+]
+
 
 @pytest.mark.parametrize(("zone", "day"), JUMPS)
 async def test_days_are_those_of_the_zone_and_sum_to_the_totals_wherever_its_clocks_jump(
@@ -175,6 +181,27 @@ async def test_days_are_those_of_the_zone_and_sum_to_the_totals_wherever_its_clo
     assert {one.date: one.totals.granted for one in days} == dict(expected)
     assert [one.date for one in days] == sorted(expected)
     assert sum(one.totals.net for one in days) == statement.totals.net
+
+
+@pytest.mark.parametrize(("zone", "day"), TWO_MIDNIGHTS)
+@pytest.mark.parametrize("every_minutes", [1, 45, 60, 100])
+async def test_no_line_is_missing_from_the_days_where_one_ends_twice(
+    ledger: Ledger, zone: str, day: str, every_minutes: int
+) -> None:
+    account_id = await ledger.open(time_zone=zone)
+    middle = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    times = [middle + timedelta(minutes=every_minutes * n + 7) for n in range(-60, 60)]
+    grant = {"account_id": account_id, "amount": 1, "reason_code": "GRANT_PLAN"}
+    intents = [GrantCredits(idempotency_key=f"g{at}", recorded_at=at, **grant) for at in times]
+    assert counted(await ledger.writer.book_many(intents)) == {"Done": len(times)}
+    before = [timedelta(minutes=minutes) for minutes in range(200)]
+    expected = Counter(
+        max((at - earlier).astimezone(ZoneInfo(zone)).date() for earlier in before) for at in times
+    )
+    statement = await read(ledger, account_id, times[0], times[-1] + timedelta(days=1), zone)
+    days = await statements.by_day(ledger.db, statement)
+    assert {one.date: one.totals.granted for one in days} == expected
+    assert [one.date for one in days] == sorted(expected)
 
 
 async def test_days_on_which_nothing_moved_are_left_out_and_the_others_sum_to_the_totals(
