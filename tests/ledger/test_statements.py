@@ -191,9 +191,19 @@ async def test_no_line_is_missing_from_the_days_where_one_ends_twice(
     account_id = await ledger.open(time_zone=zone)
     middle = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     times = [middle + timedelta(minutes=every_minutes * n + 7) for n in range(-60, 60)]
-    grant = {"account_id": account_id, "amount": 1, "reason_code": "GRANT_PLAN"}
-    intents = [GrantCredits(idempotency_key=f"g{at}", recorded_at=at, **grant) for at in times]
-    assert counted(await ledger.writer.book_many(intents)) == {"Done": len(times)}
+    outcomes = await ledger.writer.book_many(
+        [
+            GrantCredits(
+                account_id=account_id,
+                idempotency_key=f"g{at}",
+                amount=1,
+                reason_code="GRANT_PLAN",
+                recorded_at=at,
+            )
+            for at in times
+        ]
+    )
+    assert counted(outcomes) == {"Done": len(times)}
     before = [timedelta(minutes=minutes) for minutes in range(200)]
     expected = Counter(
         max((at - earlier).astimezone(ZoneInfo(zone)).date() for earlier in before) for at in times
