@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import asyncpg
+
 from models.database import Reads
 from models.records import CampaignTotal, DayTotal, EntryKind, ReasonTotal, Statement, Totals
 from models.rows import reason_of
+
+
+class UnknownTimeZone(Exception):
+    """The database, which cuts days, does not know the time zone."""
+
 
 _WITHIN = "e.account_id = $1 and e.seq > $2 and e.seq <= $3"
 
@@ -20,9 +27,19 @@ async def read(
 ) -> Statement | None:
     """The account's statement over [`start`, `end`) of `recorded_at`; None for no such account.
 
+    Raises: UnknownTimeZone.
     Guarantees: behind any write in flight; `final` once nothing can be booked in the period.
     """
-    row = await db.fetchrow("select * from statement($1, $2, $3)", account_id, start, end)
+    try:
+        row = await db.fetchrow(
+            "select *, now() at time zone $4 from statement($1, $2, $3)",
+            account_id,
+            start,
+            end,
+            time_zone,
+        )
+    except asyncpg.InvalidParameterValueError:
+        raise UnknownTimeZone(time_zone) from None
     if row is None:
         return None
     return Statement(

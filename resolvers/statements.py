@@ -33,7 +33,10 @@ async def read(
         raise BadInput(problem.message)
     statement = None
     if admit(viewer, Scope.READ, account.id):
-        statement = await statements.read(db, account.id, start, end, zone)
+        try:
+            statement = await statements.read(db, account.id, start, end, zone)
+        except statements.UnknownTimeZone:
+            raise BadInput("timeZone is not one that the database knows.") from None
     if statement is None:
         raise NotFound
     return statement

@@ -167,3 +167,12 @@ async def test_a_statement_that_cannot_be_is_refused(service: Caller, account: s
         {"from": START.isoformat(), "to": end.isoformat(), "zone": "../etc/passwd"},
     ):
         assert await service.code(STATEMENT, id=account, **wrong) == "BAD_USER_INPUT", wrong
+
+
+async def test_a_zone_that_the_database_does_not_know_is_refused(
+    service: Caller, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.validation._time_zones", lambda: {"localtime", "Europe/Berlin"})
+    period = {"from": START.isoformat(), "to": (START + timedelta(days=1)).isoformat()}
+    assert await service.code(STATEMENT, id=account, **period, zone="localtime") == "BAD_USER_INPUT"
+    assert (await statement(service, account, START, START + timedelta(days=1)))["byDay"]
