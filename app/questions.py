@@ -126,10 +126,9 @@ def _check_content(headers: Headers) -> None:
 
 
 async def _body(request: Request, bytes_max: int) -> bytes:
-    too_large = Malformed(413, f"The body must not be larger than {bytes_max} bytes.")
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length[:19]) > bytes_max:
-        raise too_large
+        raise _too_large(bytes_max)
     body, is_whole = bytearray(), False
     while not is_whole:  # Starlette's own stream costs as much as all else that is done here
         message = await request.receive()
@@ -137,6 +136,10 @@ async def _body(request: Request, bytes_max: int) -> bytes:
             raise Malformed(400, "The body did not arrive whole.")
         body += message.get("body", b"")
         if len(body) > bytes_max:
-            raise too_large
+            raise _too_large(bytes_max)
         is_whole = not message.get("more_body", False)
     return bytes(body)
+
+
+def _too_large(bytes_max: int) -> Malformed:
+    return Malformed(413, f"The body must not be larger than {bytes_max} bytes.")
