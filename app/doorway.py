@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import Metrics
+from models.database import CONNECTION_LOST
 from schema import errors
 
 log = structlog.get_logger(__name__)
@@ -64,13 +65,22 @@ class Doorway:
 
         try:
             await self._app(scope, receive, send_through)
-        except Exception:
-            log.exception("a request failed", request_id=request_id, door=door)
+        except Exception as error:
             if begun:
+                log.exception("a request failed", request_id=request_id, door=door)
                 raise  # the connection is cut, so that half an answer is not taken for a whole one
-            body = orjson.dumps(errors.internal_error(request_id))
-            answer = Response(body, 500, media_type="application/json")
-            await answer(scope, receive, send_through)
+            await _answer_to(error, request_id, door)(scope, receive, send_through)
+
+
+def _answer_to(error: Exception, request_id: str, door: str) -> Response:
+    if isinstance(error, CONNECTION_LOST):
+        log.warning("the database is away", request_id=request_id, error=repr(error))
+        status, headers = 503, {"Retry-After": "1"}
+        body = errors.error_body("The database is away for a moment.", errors.UNAVAILABLE)
+    else:
+        log.error("a request failed", request_id=request_id, door=door, exc_info=error)
+        status, headers, body = 500, {}, errors.internal_error(request_id)
+    return Response(orjson.dumps(body), status, headers, "application/json")
 
 
 def _problem(scope: Scope) -> str | None:

@@ -11,7 +11,7 @@ import csv
 import io
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -157,10 +157,16 @@ def _zone(name: str) -> ZoneInfo:
 
 def _name(account: Account, wanted: feed.Filter, zone: ZoneInfo) -> str:
     """Account, range and zone, in characters that every file system takes."""
-    last = (wanted.end or datetime.now(UTC)) - timedelta(microseconds=1)
-    first = f"{wanted.start.astimezone(zone):%Y-%m-%d}" if wanted.start else "start"
-    text = f"usage_{account.key}_{first}_{last.astimezone(zone):%Y-%m-%d}_{zone.key}"
+    first = _day(wanted.start, zone) if wanted.start else "start"
+    last = _day(wanted.end or datetime.now(UTC), zone, less=timedelta(microseconds=1))
+    text = f"usage_{account.key}_{first}_{last}_{zone.key}"
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in text)
+
+
+def _day(instant: datetime, zone: ZoneInfo, less: timedelta = timedelta()) -> str:
+    with suppress(OverflowError):  # the calendar's first and last day have no neighbours
+        instant = (instant - less).astimezone(zone)
+    return instant.date().isoformat()
 
 
 async def _stream(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

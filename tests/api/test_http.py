@@ -230,6 +230,41 @@ async def test_a_fault_of_ours_is_masked_to_a_request_id(
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("cause", "status", "code"),
+    [(ConnectionRefusedError(), 503, "UNAVAILABLE"), (RuntimeError("secret"), 500, "INTERNAL")],
+)
+async def test_an_export_that_cannot_be_begun_says_why_as_every_door_does(
+    service: Caller, monkeypatch: pytest.MonkeyPatch, cause: Exception, status: int, code: str
+) -> None:
+    def fail(*_: object) -> Any:
+        raise cause
+
+    file = {"account": await service.opened()}
+    with monkeypatch.context() as patched:
+        patched.setattr("models.feed.page", fail)
+        response = await service.http.get("/export", params=file)
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["extensions"]["code"]) == (status, code)
+    assert response.headers.get("retry-after") == ("1" if status == 503 else None)
+    assert "secret" not in response.text
+    assert (await service.http.get("/export", params=file)).status_code == 200
+
+
+@pytest.mark.parametrize("bound", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+async def test_an_export_may_begin_and_end_where_the_calendar_does(
+    service: Caller, bound: str, zone: str
+) -> None:
+    file = {"account": await service.opened(), "timeZone": zone}
+    for name in ("from", "to"):
+        response = await service.http.get("/export", params=file | {name: bound})
+        assert response.status_code == 200
+        lines = response.text.splitlines()
+        assert len(lines) == 1 + ((name == "from") is bound.startswith("0001"))
+        assert bound[:4] in response.headers["content-disposition"]
+
+
 async def test_answers_are_for_nobody_else_to_keep(service: Caller) -> None:
     response = await post(service, TYPENAME)
     assert response.headers["cache-control"] == "no-store"
