@@ -41,6 +41,10 @@ describe('zones', () => {
     ['Pacific/Kiritimati', '2026-01-01', '2025-12-31T10:00:00.000Z'],
     // Clocks skip midnight there: the day begins at one.
     ['America/Santiago', '2026-09-06', '2026-09-06T04:00:00.000Z'],
+    // Midnight comes twice there: the day begins with the first, as it does in the server's byDay.
+    ['America/Havana', '2026-11-01', '2026-11-01T04:00:00.000Z'],
+    ['Asia/Amman', '2016-10-28', '2016-10-27T21:00:00.000Z'],
+    ['Antarctica/Casey', '2023-03-09', '2023-03-08T13:00:00.000Z'],
   ])('in %s the date %s begins at %s', (zone, date, instant) => {
     expect(new Date(startOfDate(date, zone)).toISOString()).toBe(instant);
   });

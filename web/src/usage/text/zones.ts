@@ -1,6 +1,8 @@
 /** Calendar dates in a time zone. A date is YYYY-MM-DD; an instant is epoch milliseconds. */
 
 const DAY_MS = 86_400_000;
+/** By no more than this at a time. */
+const CLOCKS_GO_BACK_MS = 3 * 3_600_000;
 const clocks = new Map<string, Intl.DateTimeFormat>();
 
 function clockOf(zone: string): Intl.DateTimeFormat {
@@ -47,12 +49,17 @@ export function dateIn(instant_ms: number, zone: string): string {
   return utcDate(wallTime(instant_ms, zone));
 }
 
-/** The instant a date begins in a zone; where clocks skip midnight, the first instant after it. */
+/**
+ * The instant a date begins in a zone: midnight, the first where it comes twice; where clocks skip it,
+ * the first instant after it.
+ */
 export function startOfDate(date: string, zone: string): number {
   const wanted = Date.parse(`${date}T00:00:00Z`);
-  let instant = wanted;
-  for (let round = 0; round < 3; round += 1) instant += wanted - wallTime(instant, zone);
-  return dateIn(instant, zone) < date ? instant + (wanted - wallTime(instant, zone)) : instant;
+  const nearer = (instant: number): number => instant + (wanted - wallTime(instant, zone));
+  const instant = nearer(nearer(nearer(wanted)));
+  if (dateIn(instant, zone) < date) return nearer(instant);
+  const first = nearer(instant - CLOCKS_GO_BACK_MS);
+  return wallTime(first, zone) === wanted ? Math.min(first, instant) : instant;
 }
 
 export function addDays(date: string, days: number): string {
