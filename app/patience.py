@@ -88,6 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._asking = _cancelled(self._asking)
         self._is_handed_over = True
         super().handle_websocket_upgrade()
+        self.parser = None  # it and this hold each other: sockets would be left to the collector
 
     def pause_writing(self) -> None:
         super().pause_writing()

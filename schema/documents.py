@@ -72,7 +72,12 @@ class Documents(SchemaExtension):
         if not any(isinstance(node, OperationDefinitionNode) for node in document.definitions):
             nothing = CannotGetOperationTypeError(None)
             return [GraphQLError(nothing.as_http_error_reason(), original_error=nothing)]
-        return cls._problems(schema, document) or document
+        if found := cls._problems(schema, document):
+            for error in found:
+                error.nodes = None
+            _take_apart(document)
+            return found
+        return document
 
     @classmethod
     def remember(cls, text: str, document: DocumentNode) -> None:
@@ -146,6 +151,14 @@ def _unchain(last: Token) -> None:
         following = token.next
         token.prev = token.next = None
         token = following
+
+
+def _take_apart(document: DocumentNode) -> None:
+    """Leave nothing of a document to the visitors that went through it: these are cycles, and wait
+    for the collector, which holds all threads for as long as it takes.
+    """
+    for node in limits.nodes_of(document):
+        vars(node).clear()
 
 
 _PARSE_OPTIONS: dict[str, Any] = {

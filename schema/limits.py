@@ -6,7 +6,9 @@ worked out once, however often it is spread, so that no nesting of fragments mak
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import cast
 
 from graphql import (
     DocumentNode,
@@ -17,6 +19,8 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     ListValueNode,
+    Node,
+    ObjectFieldNode,
     OperationDefinitionNode,
     SelectionSetNode,
     get_operation_ast,
@@ -28,6 +32,12 @@ from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 TOKENS_MAX = 2_000
 COMMENTS_MAX = 200
 SOURCE_LENGTH_MAX = 32_768
+DEFINITIONS_MAX = 100
+"""Operations and fragments: the specification's rules walk from each to all that it leads to."""
+
+PARTS_MAX = 100
+"""Of the input objects written in a document: each mistake in one is told with all of it."""
+
 MERGING_MAX = 15_000
 """Steps that finding out whether a document's fields can be merged may take, which grow with the
 square of those that answer under one name.
@@ -57,7 +67,12 @@ _PAGES = frozenset({"usage", "jobs"})
 
 
 def problems(document: DocumentNode) -> list[GraphQLError]:
-    """One error for the first bound that an operation of the document exceeds."""
+    """One error for the first bound that the document or an operation of it exceeds."""
+    if len(document.definitions) > DEFINITIONS_MAX:
+        return [GraphQLError(f"A document has at most {DEFINITIONS_MAX} definitions.")]
+    if sum(isinstance(node, ObjectFieldNode) for node in nodes_of(document)) > PARTS_MAX:
+        message = f"A document's input objects have at most {PARTS_MAX} parts: use variables."
+        return [GraphQLError(message)]
     walk = _Walk(document)
     for definition in document.definitions:
         if not isinstance(definition, OperationDefinitionNode):
@@ -78,6 +93,18 @@ def problems(document: DocumentNode) -> list[GraphQLError]:
     except (_TooMuch, RecursionError):
         return [GraphQLError("The document repeats too many fields under one name.")]
     return []
+
+
+def nodes_of(document: DocumentNode) -> Iterator[Node]:
+    """Each node of a document, itself included; those given may be taken apart."""
+    left: list[object] = [document]
+    while left:
+        node = left.pop()
+        if isinstance(node, Node):
+            left += vars(node).values()
+            yield node
+        elif isinstance(node, tuple):
+            left += cast("tuple[object, ...]", node)
 
 
 def measure(query: str, operation_name: str | None) -> Measure | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -176,6 +177,29 @@ async def test_who_waits_for_what_is_to_come_is_not_hurried(api: Api, service: C
         landed = (line async for line in stream.aiter_lines() if '"balance":6' in line)
         async with asyncio.timeout(5):
             assert await anext(landed)
+
+
+async def test_an_ended_socket_leaves_no_connection_to_the_collector(
+    api: Api, service: Caller
+) -> None:
+    await service.opened("acme")
+    gc.collect()
+    gc.disable()
+    try:
+        before = connections_alive()
+        for _ in range(20):
+            async with socket_to(port_of(api)) as socket:
+                assert await socket.introduce(issuer_keys().token("acme")) == "connection_ack"
+        async with asyncio.timeout(5):
+            while connections_alive() > before:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        gc.enable()
+
+
+def connections_alive() -> int:
+    """HTTP connections, those that became sockets included, that are still in memory."""
+    return sum(isinstance(thing, HttpProtocol) for thing in gc.get_objects())
 
 
 @pytest.mark.parametrize("hosts", ["", "Host: a\r\nHost: b\r\n"])
