@@ -41,7 +41,7 @@ DATES = "mercurius dates"
 """Tells timestamps in milliseconds: a `Date` of JavaScript has no more."""
 ON_NODE = (PEER, "postgraphile flat", "mercurius", DATES)
 AFRESH = "ours afresh"
-CURSORS = 20
+CURSORS = 200
 """Pages of each customer that are asked for in turn, so that none of them is remembered."""
 CONTENDERS = ("ours", AFRESH, *IN_PYTHON, *ON_NODE)
 

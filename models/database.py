@@ -50,15 +50,15 @@ class DatabaseUnusable(Exception):
 class Reads(Protocol):
     """What a reader needs of a database: the whole of it, or what one customer may see."""
 
-    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]: ...
-
-    async def fetchrow(
-        self, sql: str, *args: Any, binding: str | None = None
-    ) -> asyncpg.Record | None:
-        """The first row. `binding` asks the same about the one account whose id is the argument,
+    async def fetch(self, sql: str, *args: Any, binding: str | None = None) -> list[asyncpg.Record]:
+        """The rows. `binding` asks the same about the one account whose id is the first argument,
         and binds a connection to it: for readers behind a fence.
         """
         ...
+
+    async def fetchrow(
+        self, sql: str, *args: Any, binding: str | None = None
+    ) -> asyncpg.Record | None: ...
 
     async def fetchval(self, sql: str, *args: Any) -> Any: ...
 
@@ -98,7 +98,7 @@ class Database:
             query = model.filter(**where).using_db(self._orm.connections.get("default"))
         return await query
 
-    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+    async def fetch(self, sql: str, *args: Any, binding: str | None = None) -> list[asyncpg.Record]:
         return await self.pool.fetch(sql, *args)
 
     async def fetchrow(

@@ -7,14 +7,14 @@ read here is bounded by its limit, never by the account's history.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from models.database import Reads
-from models.records import Entry, EntryKind
-from models.rows import ENTRY, Ref, entries_of
+from models.records import Account, Entry, EntryKind
+from models.rows import ACCOUNT, ENTRY, ENTRY_COLUMNS, Ref, entries_of
 
 SEQ_MAX = 2**31 - 1
 SEARCHED_JOBS_MAX = 1_000
@@ -57,6 +57,8 @@ class Page:
     entries: list[Entry]
     has_older: bool
     has_newer: bool
+    beyond: Entry | None = None
+    """The line after the last, in the direction of reading: it was read to know of it."""
 
 
 class _Arguments(list[Any]):
@@ -88,13 +90,52 @@ async def page(
         if slice_.older_than is None
         else min(slice_.older_than, last + 1),
     )
-    rows = await db.fetch(sql, *arguments)
-    more = len(rows) > slice_.limit
-    entries = entries_of(rows[: slice_.limit])
+    return _page_of(await db.fetch(sql, *arguments), slice_)
+
+
+async def account_and_page(
+    db: Reads, account_id: int, slice_: Slice, but_of_seq: int | None
+) -> tuple[Account, Page | None] | None:
+    """The account and a page of its newest lines, not `from_oldest`, in one round trip; without the
+    page where the account still stands at line `but_of_seq`.
+    """
+    older_than = SEQ_MAX if slice_.older_than is None else slice_.older_than
+    rows = await db.fetch(
+        _OPENING.format(account="(select * from account where id = $1)"),
+        account_id,
+        older_than,
+        slice_.newer_than or 0,
+        slice_.limit + 1,
+        but_of_seq,
+        binding=_OPENING.format(account="bound_account($1)"),
+    )
+    if not rows:
+        return None
+    account = Account(*rows[0][ENTRY_COLUMNS])
+    if account.last_seq == but_of_seq:
+        return account, None
+    return account, _page_of(rows if rows[0][0] is not None else [], slice_)
+
+
+# Whoever binds a connection does so by reading the account: lines are looked for thereafter, since
+# they are looked for by what was found.
+_OPENING = (
+    f"select {ENTRY}, case when e.seq < least(a.last_seq, $2::int - 1) then null "
+    f"else row({ACCOUNT}) end from {{account}} a left join lateral (select x.* from entry x where "
+    "x.account_id = a.id and x.seq < $2::int and x.seq > $3::int and "
+    "a.last_seq is distinct from $5::int order by x.seq desc limit $4) e on true "
+    "left join reason r on r.code = e.reason_code order by e.seq desc"
+)
+
+
+def _page_of(rows: Iterable[Iterable[Any]], slice_: Slice) -> Page:
+    entries = entries_of(rows)
+    beyond = entries.pop() if len(entries) > slice_.limit else None
+    more = beyond is not None
     if slice_.from_oldest:
         entries.reverse()
-        return Page(entries, has_older=slice_.newer_than is not None, has_newer=more)
-    return Page(entries, has_older=more, has_newer=slice_.older_than is not None)
+        return Page(entries, slice_.newer_than is not None, more, beyond)
+    return Page(entries, more, slice_.older_than is not None, beyond)
 
 
 def _page_sql(

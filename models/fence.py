@@ -117,19 +117,26 @@ class FencedReads:
         self._fence = fence
         self._account_id = account_id
 
-    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        return await self._fence.read(self._account_id, lambda c: c.fetch(sql, *args))
+    async def fetch(self, sql: str, *args: Any, binding: str | None = None) -> list[asyncpg.Record]:
+        binds = self._binds(binding, args)
+        return await self._fence.read(
+            self._account_id,
+            lambda c: c.fetch(sql, *args),
+            (lambda c: c.fetch(binds, *args)) if binds else None,
+        )
 
     async def fetchrow(
         self, sql: str, *args: Any, binding: str | None = None
     ) -> asyncpg.Record | None:
-        own = self._account_id
-        binds = binding if args == (own,) else None  # nobody else's account does
+        binds = self._binds(binding, args)
         return await self._fence.read(
-            own,
+            self._account_id,
             lambda c: c.fetchrow(sql, *args),
-            (lambda c: c.fetchrow(binds, own)) if binds else None,
+            (lambda c: c.fetchrow(binds, *args)) if binds else None,
         )
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         return await self._fence.read(self._account_id, lambda c: c.fetchval(sql, *args))
+
+    def _binds(self, binding: str | None, args: tuple[Any, ...]) -> str | None:
+        return binding if args[:1] == (self._account_id,) else None  # nobody else's account does

@@ -18,6 +18,17 @@ async def by_id(db: Reads, viewer: Viewer, account_id: int | None) -> Account | 
     return await accounts.by_id(db, account_id)
 
 
+async def with_page(
+    db: Reads, viewer: Viewer, account_id: int, piece: feed.Slice, but_of_seq: int | None
+) -> tuple[Account, feed.Page | None] | None:
+    """The account with a page of its newest lines, or None; without the page where the account
+    still stands at line `but_of_seq`. Raises: Forbidden.
+    """
+    if not admit(viewer, Scope.READ, account_id):
+        return None
+    return await feed.account_and_page(db, account_id, piece, but_of_seq)
+
+
 async def by_key(db: Reads, viewer: Viewer, key: str) -> Account | None:
     """The account, or None. Raises: Forbidden."""
     own = admit(viewer, Scope.READ, viewer.account_id)
@@ -25,13 +36,6 @@ async def by_key(db: Reads, viewer: Viewer, key: str) -> Account | None:
         return None
     account = await accounts.by_key(db, key)
     return account if account and admit(viewer, Scope.READ, account.id) else None
-
-
-async def own(db: Reads, viewer: Viewer) -> Account | None:
-    """The account that a customer speaks for; None for a service."""
-    if viewer.account_id is None:
-        return None
-    return await by_id(db, viewer, viewer.account_id)
 
 
 async def to_follow(db: Reads, viewer: Viewer, account_id: int | None) -> tuple[Account, int]:

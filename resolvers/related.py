@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from models import feed, jobs
 from models.database import Reads
+from models.feed import Page
 from models.records import Entry, EntryKind, Job, JobStatus
 from models.rows import Ref
 
@@ -41,15 +42,16 @@ class Related:
 NOTHING = Related()
 
 
-async def related(db: Reads, lines: Sequence[Entry], asked: Asked, last_seq: int) -> Related:
-    """What belongs to these lines, up to line `last_seq`; the refunds of the charges that they name
-    as well.
+async def related(db: Reads, page: Page, asked: Asked, last_seq: int) -> Related:
+    """What belongs to a page's lines, up to line `last_seq`; the refunds of the charges that they
+    name as well.
     """
+    lines = page.entries
     if not any(asked):
         return NOTHING
     entries = refunds = of_jobs = None
     if asked.entries:
-        entries = await _named(db, lines)
+        entries = await _named(db, lines, page.beyond)
     if asked.refunds:
         charges = {
             (line.account_id, line.seq)
@@ -63,11 +65,15 @@ async def related(db: Reads, lines: Sequence[Entry], asked: Asked, last_seq: int
     return Related(entries, refunds, of_jobs)
 
 
-async def _named(db: Reads, lines: Sequence[Entry]) -> dict[Ref, Entry]:
-    """The lines that these name. Nearly always they stand close, among them."""
-    named = {
-        (line.account_id, seq) for line in lines if (seq := line.charge_seq or line.corrects_seq)
-    }
-    found = {ref: line for line in lines if (ref := (line.account_id, line.seq)) in named}
-    missing = named - found.keys()
-    return found | await feed.entries(db, list(missing)) if missing else found
+async def _named(db: Reads, lines: Sequence[Entry], beyond: Entry | None) -> dict[Ref, Entry]:
+    """The lines that these name, among others. Nearly always they stand close."""
+    near = {(line.account_id, line.seq): line for line in lines}
+    if beyond is not None:
+        near[beyond.account_id, beyond.seq] = beyond
+    missing = [
+        ref
+        for line in lines
+        if (seq := line.charge_seq or line.corrects_seq)
+        and (ref := (line.account_id, seq)) not in near
+    ]
+    return near | await feed.entries(db, missing) if missing else near

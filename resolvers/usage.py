@@ -16,7 +16,6 @@ from models.records import Entry, Job, JobStatus
 from models.validation import check_text
 from resolvers.access import Scope, Viewer, admit
 from resolvers.errors import BadInput
-from resolvers.related import Asked
 
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 100
@@ -45,19 +44,17 @@ class Window(NamedTuple):
 
 
 class Question(NamedTuple):
-    """Which page of an account's lines with `within[0] < seq <= within[1]`, and what is shown that
-    belongs to them.
-    """
+    """Which page of an account's lines."""
 
     account_id: int
-    within: tuple[int, int]
     window: Window
     filter: feed.Filter
-    related: Asked
 
 
-async def page(db: Reads, viewer: Viewer, asked: Question) -> feed.Page:
-    """The page asked for.
+async def page(
+    db: Reads, viewer: Viewer, asked: Question, within: tuple[int, int] | None = None
+) -> feed.Page:
+    """The page asked for; `within` keeps to a statement's lines: (opening_seq, closing_seq].
 
     Raises: BadInput, Forbidden.
     """
@@ -65,7 +62,7 @@ async def page(db: Reads, viewer: Viewer, asked: Question) -> feed.Page:
     check_filter(wanted)
     if not admit(viewer, Scope.READ, asked.account_id) or wanted.kinds == frozenset():
         return feed.Page([], has_older=False, has_newer=False)
-    return await feed.page(db, asked.account_id, piece, wanted, asked.within)
+    return await feed.page(db, asked.account_id, piece, wanted, within)
 
 
 async def entry(db: Reads, viewer: Viewer, account_id: int, seq: int) -> Entry | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import strawberry
 
@@ -93,8 +93,6 @@ class UsageConnection:
 
     page: strawberry.Private[feed.Page]
     known: strawberry.Private[Related]
-    kept_selections: strawberry.Private[dict[Any, Any] | None] = None
-    """What was made of a page that is shown again, by selection: see `schema.compiled`."""
 
     @field
     def edges(self) -> list[UsageEdge]:

@@ -1,55 +1,96 @@
 """What an operation asks for below a field, so that it can be read together with it.
 
-Owns names only: what is asked for under a condition, or of another type, counts as asked for.
+What is asked for under a condition, or of another type, counts as asked for: whoever reads ahead
+must not rely on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Generator
+from typing import Any, NamedTuple, cast
 
-from graphql import FieldNode, FragmentSpreadNode, SelectionSetNode
+from graphql import FieldNode, FragmentSpreadNode, SelectionSetNode, value_from_ast_untyped
 
 from schema.context import Info
 
 _REMEMBERED_MAX = 1_000
-_asked: dict[int, tuple[FieldNode, frozenset[str]]] = {}
-"""By the node's identity; the node is kept, so that no other takes it."""
+
+
+class _Below(NamedTuple):
+    """What stands below a field; `node` is kept, so that no other takes its identity."""
+
+    node: FieldNode
+    names: frozenset[str]
+    """Of all fields, at any depth."""
+    fields: dict[str, list[FieldNode]]
+    """Those that stand directly below, by name."""
+
+
+_below: dict[int, _Below] = {}
+"""By the node's identity."""
 
 
 def asked_below(info: Info) -> frozenset[str]:
     """The names of all fields below the one that is being resolved, at any depth."""
-    # Strawberry's `selected_fields` builds a tree of everything.
-    raw = cast("Any", info)._raw_info
-    nodes: list[FieldNode] = raw.field_nodes
     names: frozenset[str] = frozenset()
-    for node in nodes:
-        known = _asked.get(id(node))
-        if known is None:
-            if len(_asked) >= _REMEMBERED_MAX:
-                _asked.clear()
-            known = _asked[id(node)] = (node, _names_below(node, raw.fragments))
-        names |= known[1]
+    for below in _all_below(info):
+        names |= below.names
     return names
 
 
-def _names_below(node: FieldNode, fragments: Any) -> frozenset[str]:
+def arguments_below(info: Info, name: str) -> dict[str, Any] | None:
+    """The arguments, not coerced, of the one field of this name that stands directly below the one
+    that is being resolved; None where there is none, or another.
+    """
+    nodes = [node for below in _all_below(info) for node in below.fields.get(name, ())]
+    if len(nodes) != 1:
+        return None
+    return {
+        argument.name.value: value_from_ast_untyped(argument.value, info.variable_values) or None
+        for argument in nodes[0].arguments or ()
+    }
+
+
+def _all_below(info: Info) -> list[_Below]:
+    # Strawberry's `selected_fields` builds a tree of everything.
+    raw = cast("Any", info)._raw_info
+    found: list[_Below] = []
+    for node in raw.field_nodes:
+        known = _below.get(id(node))
+        if known is None:
+            if len(_below) >= _REMEMBERED_MAX:
+                _below.clear()
+            known = _below[id(node)] = _looked_below(node, raw.fragments)
+        found.append(known)
+    return found
+
+
+def _looked_below(node: FieldNode, fragments: Any) -> _Below:
     names: set[str] = set()
+    direct: dict[str, list[FieldNode]] = {}
+    for field in _fields(node.selection_set, fragments, set()):
+        direct.setdefault(field.name.value, []).append(field)
     spread: set[str] = set()
-    left: list[Any] = [node.selection_set]
+    left = [node]
     while left:
-        for selection in _selections(left.pop()):
-            if isinstance(selection, FragmentSpreadNode):
-                name = selection.name.value
-                if name not in spread:
-                    spread.add(name)
-                    left.append(fragments[name].selection_set)
-                continue
+        for field in _fields(left.pop().selection_set, fragments, spread):
+            names.add(field.name.value)
+            left.append(field)
+    return _Below(node, frozenset(names), direct)
+
+
+def _fields(
+    set_: SelectionSetNode | None, fragments: Any, spread: set[str]
+) -> Generator[FieldNode]:
+    """The fields of a selection, with those of its fragments that were not spread before."""
+    left: list[Any] = [set_]
+    while left:
+        within = left.pop()
+        for selection in () if within is None else within.selections:
             if isinstance(selection, FieldNode):
-                names.add(selection.name.value)
-            left.append(selection.selection_set)
-    return frozenset(names)
-
-
-def _selections(set_: SelectionSetNode | None) -> Iterable[Any]:
-    return () if set_ is None else set_.selections
+                yield selection
+            elif not isinstance(selection, FragmentSpreadNode):
+                left.append(selection.selection_set)
+            elif selection.name.value not in spread:
+                spread.add(selection.name.value)
+                left.append(fragments[selection.name.value].selection_set)

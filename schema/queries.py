@@ -14,7 +14,7 @@ from resolvers.errors import BadInput
 from schema import ids
 from schema.context import Context, Info
 from schema.described import argument, field, output
-from schema.types.account import Account
+from schema.types.account import Account, account_read
 from schema.types.entries import entry_of
 from schema.types.jobs import Job
 from schema.types.node import Node
@@ -39,7 +39,8 @@ class Viewer:
         """The account that a customer's token speaks for. Null for a service, and until the account
         is open.
         """
-        return _shown(await accounts.own(info.context.db, self.viewer))
+        own = self.viewer.account_id
+        return None if own is None else await account_read(info, own)
 
     @field
     def scopes(self) -> list[str]:
@@ -68,7 +69,7 @@ class Query:
         """
         context = info.context
         if id is not None and key is None:
-            return _shown(await accounts.by_id(context.db, context.viewer, ids.to_account(id)))
+            return await account_read(info, ids.to_account(id))
         if key is not None and id is None:
             return _shown(await accounts.by_key(context.db, context.viewer, key))
         raise BadInput("Give either id or key.")

@@ -6,6 +6,7 @@ See README.md.
 """
 
 from .executor import CompiledExecutor
+from .keeping import Place, Ready, ToKeep, place_of
 from .schema import CompiledSchema
 
-__all__ = ["CompiledExecutor", "CompiledSchema"]
+__all__ = ["CompiledExecutor", "CompiledSchema", "Place", "Ready", "ToKeep", "place_of"]

@@ -12,13 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphql import (
-    FieldNode,
     GraphQLObjectType,
-    Node,
     TypeNameMetaFieldDef,
     Undefined,
-    Visitor,
-    visit,
 )
 from graphql.execution import Executor
 from graphql.execution.collect_fields import GroupedFieldSet, collect_fields
@@ -31,9 +27,6 @@ from .runtime import Site
 FIELDS_MAX = 600
 """Each costs about 0.15 ms to compile, during which nothing else is answered."""
 
-KEPT_FIELDS_MAX = 100
-"""What is made of an object, and kept with it, grows with the fields below it."""
-
 _HELPERS: dict[str, Any] = {
     "Coroutine": runtime.Coroutine,
     "LazyInfo": runtime.LazyInfo,
@@ -43,8 +36,6 @@ _HELPERS: dict[str, Any] = {
     "finish": runtime.finish,
     "gather": runtime.gather,
     "guard": runtime.guard,
-    "keep": runtime.keep,
-    "kept_of": runtime.kept_of,
     "later": runtime.later,
     "resolve": runtime.resolve,
     "unforeseen": runtime.unforeseen,
@@ -62,19 +53,6 @@ def compile_operation(executor: Executor[Any], *, one_by_one: bool) -> tuple[Any
     Raises: NotCompilable; GraphQLError where graphql-core cannot collect the fields.
     """
     return Compiler(executor).operation(one_by_one)
-
-
-class _Fields(Visitor):
-    """Counts fields, and notices arguments; those of directives are part of a plan's shape."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-        self.take_arguments = False
-
-    def enter_field(self, node: FieldNode, *_: Node | Any) -> None:
-        self.count += 1
-        self.take_arguments |= bool(node.arguments)
 
 
 class Compiler:
@@ -184,9 +162,6 @@ class Compiler:
         parts = {} if made is None else {part: f"own_{part}" for part in made.parts}
         text = Text(f"def {name}(run, {', '.join(parts.values()) or 'source'}, path):")
         source = Source(made and Made(made.cls, parts))
-        keeps = proofs.keeps(self.schema, type_) and self._is_worth_keeping(fields)
-        if keeps:
-            text.add(f"if (kept := kept_of(source, {name})) is not None: return kept")
         text.add("waiting = ()")
         out: list[str] = []
         for key, details in fields.items():
@@ -204,22 +179,12 @@ class Compiler:
             FieldText(self, text, site, value, repr(key), path, source=source).write_field()
             out.append(f"{key!r}: {value}")
         text.add(f"out = {{{', '.join(out)}}}", "if waiting: return gather(out, waiting)")
-        text.add(f"return keep(run, source, {name}, out)" if keeps else "return out")
+        text.add("return out")
         if made is not None and source.is_needed:
             given = ", ".join(f"{part}={value}" for part, value in parts.items())
             text.begin(f"source = {self.constant('class', made.cls)}({given})")
         self._texts.append(str(text))
         return name
-
-    def _is_worth_keeping(self, fields: GroupedFieldSet) -> bool:
-        """Whether what is selected depends on the source alone, for an argument may be a variable,
-        and is not too much to keep.
-        """
-        finder = _Fields()
-        below = [detail.node for details in fields.values() for detail in details]
-        for node in (*below, *(each.definition for each in self._executor.fragments.values())):
-            visit(node, finder)
-        return finder.count <= KEPT_FIELDS_MAX and not finder.take_arguments
 
     def _write_complete(self, site: Site, site_name: str) -> str:
         name = self.constant("complete")

@@ -183,7 +183,7 @@ class FieldText:
         if isinstance(made.cls, type):
             members = [(cls, member) for cls, member in members if cls is made.cls]
         for cls, _ in members:
-            if (parts_of(cls) or {}).keys() != made.parts.keys() or hasattr(cls, proofs.KEPT):
+            if (parts_of(cls) or {}).keys() != made.parts.keys():
                 return []
         return members
 

@@ -37,7 +37,6 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
-KEPT = "kept_selections"
 PLAIN = frozenset(
     {str, int, float, bool, dict, list, datetime, date, time, timedelta, Decimal, UUID, bytes}
 )
@@ -153,14 +152,6 @@ def shape(schema: GraphQLSchema, type_: GraphQLObjectType) -> Shape | None:
     if _is_own(test) and test(object.__new__(cls), _info(schema)):
         return Shape(cls, may_be_cast=True)
     return None
-
-
-def keeps(schema: GraphQLSchema, type_: GraphQLObjectType) -> bool:
-    """Whether objects of the type may keep what was made of them: their class says so, by an
-    attribute for it.
-    """
-    known = shape(schema, type_)
-    return known is not None and hasattr(known.cls, KEPT)
 
 
 def shapes(

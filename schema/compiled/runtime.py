@@ -16,9 +16,9 @@ from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 from graphql.pyutils.gather_with_cancel import gather_with_cancel
 
+from .keeping import Place, Ready, ToKeep, takes_arguments_below
+
 Coroutine: Any = CoroutineType
-KEPT_MAX = 2
-"""Selections that an object keeps; there is seldom a second."""
 
 
 class Site:
@@ -38,6 +38,15 @@ class Site:
         self.type = type_
         self.complete: Callable[[Any, Any, Any], Any] = self._unforeseen
         """Completes a value that is there. Raises its error; may return a coroutine."""
+        self._place: Place | None = None
+        self._has_place: bool | None = None
+
+    def place(self, run: Any) -> Place | None:
+        """What stands for the field and its selection; None where an argument below decides."""
+        if self._has_place is None:
+            self._has_place = not takes_arguments_below(self.nodes, run.fragments)
+            self._place = Place() if self._has_place else None
+        return self._place
 
     def _unforeseen(self, run: Any, value: Any, path: Any) -> Any:
         return unforeseen(run, self, value, path)
@@ -62,6 +71,14 @@ class LazyInfo:
     @property
     def fragments(self) -> Any:
         return self._run.fragment_definitions
+
+    @property
+    def variable_values(self) -> dict[str, Any]:
+        return self._run.variable_values.coerced
+
+    @property
+    def place(self) -> Place | None:
+        return self._site.place(self._run)
 
     def __getattr__(self, name: str) -> Any:
         if self._real is None:
@@ -110,8 +127,14 @@ def finish(run: Any, site: Site, value: Any, path: Any) -> Any:
 async def later(run: Any, site: Site, awaitable: Any, path: Any) -> Any:
     """Completes an awaitable value once it is there."""
     try:
-        value: Any = site.complete(run, await awaitable, path)
-        return await value if type(value) is Coroutine else value
+        given: Any = await awaitable
+        if type(given) is Ready:
+            return given.shown
+        is_kept = type(given) is ToKeep
+        value: Any = site.complete(run, given.value if is_kept else given, path)
+        if type(value) is Coroutine:
+            return await value
+        return given.keep(value) if is_kept and not run.collected_errors.errors else value
     except Exception as error:
         return fail(run, site, error, path)
 
@@ -156,22 +179,6 @@ async def gather(values: Any, waiting: Sequence[tuple[Any, Any]]) -> Any:
     for (key, _), result in zip(waiting, results, strict=True):
         values[key] = result
     return values
-
-
-def kept_of(source: Any, select: Any) -> Any:
-    """What a plan made of this object before; None where it did not, or nothing is kept."""
-    kept = source.kept_selections
-    return None if kept is None else kept.get(select)
-
-
-def keep(run: Any, source: Any, select: Any, made: dict[str, Any]) -> dict[str, Any]:
-    """Keep what was made at once and without an error: then it is made of the object alone."""
-    kept = source.kept_selections
-    if kept is not None and not run.collected_errors.errors:
-        if len(kept) >= KEPT_MAX:
-            kept.clear()
-        kept[select] = made
-    return made
 
 
 def serially(run: Any, source: Any, roots: Sequence[Callable[..., Any]]) -> Any:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import strawberry
 
 from models import feed, records
 from models.rows import Ref
-from resolvers import statements, usage
+from resolvers import accounts, statements, usage
 from resolvers.access import Scope, admit
+from resolvers.errors import BadInput
 from resolvers.related import Asked, related
 from resolvers.usage import Question, Window
 from schema import ids
+from schema.compiled import Ready, ToKeep, place_of
 from schema.connections import After, Before, First, JobConnection, Last, UsageConnection
 from schema.context import Info
 from schema.described import argument, field, given, optional, output
 from schema.enums import EntryKind, JobStatus
 from schema.inputs import or_none
-from schema.lookahead import asked_below
+from schema.lookahead import arguments_below, asked_below
 from schema.scalars import Credits
 from schema.types.entries import UsageEntry, entry_of
 from schema.types.jobs import Job
@@ -90,9 +93,7 @@ Filter = Annotated[UsageFilter | None, argument("Which lines to show. Absent: al
 
 
 def question(
-    info: Info,
     account_id: int,
-    within: tuple[int, int],
     first: int | None,
     after: str | None,
     last: int | None,
@@ -103,27 +104,38 @@ def question(
 
     Raises: BadInput.
     """
-    names = asked_below(info)
     return Question(
         account_id,
-        within,
         Window(first, ids.to_seq("after", after), last, ids.to_seq("before", before)),
         feed.ALL if filter is None else filter.to_model(account_id),
-        Asked(
-            entries=not names.isdisjoint(_OF_ENTRIES),
-            refunds=not names.isdisjoint(_OF_REFUNDS),
-            jobs="job" in names,
-        ),
     )
 
 
-async def page_read(info: Info, asked: Question, last_seq: int = feed.SEQ_MAX) -> UsageConnection:
-    """The page asked for, with what belongs to its lines up to line `last_seq`."""
-    db = info.context.db
-    page = await usage.page(db, info.context.viewer, asked)
-    return UsageConnection(
-        page=page, known=await related(db, page.entries, asked.related, last_seq)
+async def page_read(
+    info: Info,
+    asked: Question,
+    within: tuple[int, int],
+    last_seq: int = feed.SEQ_MAX,
+    ahead: feed.Page | None = None,
+) -> UsageConnection:
+    """The page asked for, unless it was read `ahead`, with what belongs to its lines up to line
+    `last_seq`.
+    """
+    db, names = info.context.db, asked_below(info)
+    page = ahead or await usage.page(db, info.context.viewer, asked, within)
+    wanted = Asked(
+        entries=not names.isdisjoint(_OF_ENTRIES),
+        refunds=not names.isdisjoint(_OF_REFUNDS),
+        jobs="job" in names,
     )
+    return UsageConnection(page=page, known=await related(db, page, wanted, last_seq))
+
+
+class Ahead(NamedTuple):
+    """A page that was read together with its account."""
+
+    asked: Question
+    page: feed.Page
 
 
 @output
@@ -131,6 +143,7 @@ class Account(Node):
     """One customer's balance, in one unit, as it is now."""
 
     record: strawberry.Private[records.Account]
+    ahead: strawberry.Private[Ahead | None] = None
 
     @field
     def id(self) -> strawberry.ID:
@@ -198,15 +211,19 @@ class Account(Node):
     ) -> UsageConnection:
         """Its lines, newest first: those that its balance is the sum of."""
         account_id, last_seq = self.record.id, self.record.last_seq
-        asked = question(info, account_id, (0, last_seq), first, after, last, before, filter)
-        pages = info.context.services.pages
-        may_be_shown = admit(info.context.viewer, Scope.READ, account_id)
-        page = pages.get(asked) if may_be_shown else None
-        if page is None:
-            page = await page_read(info, asked, last_seq)
-            if may_be_shown:
-                pages.remember(asked, page)
-        return page
+        asked = question(account_id, first, after, last, before, filter)
+        pages, place = info.context.services.pages, place_of(info)
+        if not admit(info.context.viewer, Scope.READ, account_id):
+            place = None
+        shown = None if place is None else pages.get(asked, last_seq, place)
+        if shown is not None:
+            return cast("UsageConnection", Ready(shown))
+        ahead = self.ahead.page if self.ahead is not None and self.ahead.asked == asked else None
+        page = await page_read(info, asked, (0, last_seq), last_seq, ahead)
+        if place is None or not page.known.is_settled:
+            return page
+        keep = partial(pages.keep, asked, last_seq, place)
+        return cast("UsageConnection", ToKeep(page, keep))
 
     @field
     async def entry(
@@ -270,3 +287,36 @@ class Account(Node):
         """Its job of that key. Null where there is none."""
         record = await usage.job(info.context.db, info.context.viewer, self.record.id, key)
         return None if record is None else Job(record=record)
+
+
+async def account_read(info: Info, account_id: int | None) -> Account | None:
+    """The account, or None, read together with the page of lines that is asked for below it.
+
+    Raises: Forbidden.
+    """
+    db, viewer = info.context.db, info.context.viewer
+    asked = None if account_id is None else _asked_ahead(info, account_id)
+    if asked is None:
+        record = await accounts.by_id(db, viewer, account_id)
+        return None if record is None else Account(record=record)
+    remembered = info.context.services.pages.last_seq(asked)
+    found = await accounts.with_page(db, viewer, asked.account_id, asked.window.slice(), remembered)
+    if found is None:
+        return None
+    record, page = found
+    return Account(record=record, ahead=None if page is None else Ahead(asked, page))
+
+
+def _asked_ahead(info: Info, account_id: int) -> Question | None:
+    """The page of newest lines, not filtered, that is asked for below an account."""
+    given = arguments_below(info, "usage")
+    if given is None or given.get("last") or given.get("filter"):
+        return None
+    try:
+        asked = question(
+            account_id, given.get("first"), given.get("after"), None, given.get("before"), None
+        )
+        asked.window.slice()
+    except BadInput:
+        return None  # `usage` says so itself
+    return asked

@@ -183,6 +183,5 @@ class Statement:
         """
         within = (self.record.opening_seq, self.record.closing_seq)
         account_id = self.record.account_id
-        return await page_read(
-            info, question(info, account_id, within, first, after, last, before, filter)
-        )
+        asked = question(account_id, first, after, last, before, filter)
+        return await page_read(info, asked, within)

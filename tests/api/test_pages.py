@@ -265,9 +265,9 @@ async def test_a_page_of_any_size_costs_a_dozen_queries_at_most(feed: Feed) -> N
     db: Any = feed.caller.api.process.services.db
     fetch = db.fetch
 
-    async def counted(*given: Any) -> Any:
+    async def counted(*given: Any, **named: Any) -> Any:
         counts[-1] += 1
-        return await fetch(*given)
+        return await fetch(*given, **named)
 
     db.fetch = counted
     for size in (10, 70, 100):

@@ -9,10 +9,12 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 
 from models import intents
+from models.database import Database
 from models.outcomes import Done
 from models.records import JobStatus
 from resolvers.access import Viewer, ViewerKind
@@ -45,7 +47,7 @@ async def told(ledger: Twin, text: str, *, anew: bool = False, **variables: Any)
     context = replace(ledger.context(), services=services)
     result = await SCHEMA.execute(text, variables, context)
     assert result.errors is None
-    return result.data
+    return orjson.loads(orjson.dumps(result.data))
 
 
 async def test_whatever_is_booked_in_between_no_page_is_out_of_date(ledger: Twin) -> None:
@@ -81,7 +83,15 @@ async def _book(ledger: Twin, random: Random, account: int, running: list[str], 
         await ledger.book(intents.GrantCredits(**given, amount=9, reason_code="GRANT_PROMO"))
 
 
+async def in_its_stride(ledger: Twin, *texts: str) -> None:
+    """Ask what has a plan from now on: nothing is remembered of what runs without one."""
+    for text in texts:
+        for _ in range(2):
+            await told(ledger, text, anew=True, account=ids.account(ledger.accounts[0]))
+
+
 async def test_a_page_is_remembered_when_it_is_asked_for_again(ledger: Twin) -> None:
+    await in_its_stride(ledger, PAGE)
     account = ledger.accounts[1]
     first = await told(ledger, PAGE, account=ids.account(account), first=10)
     assert len(ledger.services.pages) == 0
@@ -93,6 +103,7 @@ async def test_a_page_is_remembered_when_it_is_asked_for_again(ledger: Twin) -> 
 async def test_a_page_asked_for_once_is_not_expected_for_ever(
     ledger: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await in_its_stride(ledger, PAGE)
     monkeypatch.setattr(pages, "ASKED_MAX", 3)
     account = ids.account(ledger.accounts[1])
     for first in (1, 2, 3, 4, 1, 2):
@@ -102,7 +113,39 @@ async def test_a_page_asked_for_once_is_not_expected_for_ever(
     assert len(ledger.services.pages) == 1
 
 
+async def test_documents_that_show_one_page_do_so_each_in_its_own_way(ledger: Twin) -> None:
+    texts = [PAGE.replace("title", f"n{number}: title") for number in range(2 * pages.PLACES_MAX)]
+    await in_its_stride(ledger, *texts)
+    account = ids.account(ledger.accounts[1])
+    expected = [await told(ledger, text, anew=True, account=account) for text in texts]
+    assert len({str(page) for page in expected}) == len(texts)
+    for _ in range(3):
+        assert [await told(ledger, text, account=account) for text in texts] == expected
+        assert len(ledger.services.pages) == 1
+        (page,) = ledger.services.pages._pages.values()
+        assert len(page.shown) <= pages.PLACES_MAX
+
+
+async def test_a_remembered_page_costs_one_statement_and_no_line(
+    ledger: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "query ($id: ID!) { account(id: $id) { usage(first: 10) { nodes { __typename } } } }"
+    read: list[int] = []
+    fetch = Database.fetch
+
+    async def counting(db: Database, sql: str, *args: Any, binding: str | None = None) -> Any:
+        rows = await fetch(db, sql, *args, binding=binding)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(Database, "fetch", counting)
+    for _ in range(5):
+        await told(ledger, text, id=ids.account(ledger.accounts[0]))
+    assert read == [11, 11, 11, 1, 1]
+
+
 async def test_a_remembered_page_is_not_asked_for_once_its_account_has_moved(ledger: Twin) -> None:
+    await in_its_stride(ledger, PAGE)
     account = ledger.accounts[1]
     first = await told(ledger, PAGE, account=ids.account(account), first=10)
     assert await told(ledger, PAGE, account=ids.account(account), first=10) == first
@@ -116,6 +159,7 @@ async def test_a_remembered_page_is_not_asked_for_once_its_account_has_moved(led
 
 
 async def test_a_page_with_a_job_under_way_is_not_remembered(ledger: Twin) -> None:
+    await in_its_stride(ledger, WITH_JOBS)
     account = ledger.accounts[1]
     start = intents.StartJob(
         account_id=account, idempotency_key="s", key="under way", job_operation="draft", amount=3,
@@ -136,6 +180,7 @@ async def test_a_page_with_a_job_under_way_is_not_remembered(ledger: Twin) -> No
 
 
 async def test_a_remembered_page_is_nobody_elses(ledger: Twin) -> None:
+    await in_its_stride(ledger, PAGE)
     own, foreign = ledger.accounts[:2]
     for _ in range(2):
         await told(ledger, PAGE, account=ids.account(foreign), first=10)
@@ -174,12 +219,17 @@ async def test_what_belongs_to_a_corrected_line_is_found_though_the_page_does_no
 async def test_no_more_is_remembered_than_the_bound(
     ledger: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "LINES_MAX", 60)
+    monkeypatch.setattr(pages, "BYTES_MAX", 20_000)
+    await in_its_stride(ledger, PAGE)
     account = ids.account(ledger.accounts[0])
+    most = 0
     for first in range(1, 40):
         for after in (None, ids.cursor(8), ids.cursor(1)):
             for _ in range(2):
                 await told(ledger, PAGE, account=account, first=first, after=after)
             remembered = ledger.services.pages
-            sizes = [1 + len(page.page.entries) for page in remembered._pages.values()]
-            assert 0 < remembered.lines == sum(sizes) <= 60
+            texts = [text for page in remembered._pages.values() for text in page.shown.values()]
+            size = pages.OVERHEAD_BYTES * len(remembered) + sum(map(len, texts))
+            assert remembered.bytes == size <= 20_000
+            most = max(most, size)
+    assert most > 15_000

@@ -220,3 +220,41 @@ async def test_reading_the_account_binds_a_connection_to_it_and_to_no_other(
             assert await ledger_accounts.by_id(fence.around(None), account_id) is None
     finally:
         await fence.close()
+
+
+async def test_an_account_and_its_page_are_read_behind_the_fence_in_one_statement(
+    api: Api, service: Caller, database_url: str
+) -> None:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    assert own is not None
+    assert foreign is not None
+    fence = Fence(database_url, size=1)
+    try:
+        for account_id, other in ((own, foreign), (foreign, own), (foreign, own), (own, foreign)):
+            reads = fence.around(account_id)
+            found = await feed.account_and_page(reads, account_id, feed.Slice(2), None)
+            assert found is not None
+            account, page = found
+            assert page is not None
+            assert page == await feed.page(reads, account_id, feed.Slice(2))
+            assert [(entry.account_id, entry.seq) for entry in page.entries] == [
+                (account_id, 3),
+                (account_id, 2),
+            ]
+            assert account == await ledger_accounts.by_id(reads, account_id)
+            assert await feed.account_and_page(reads, account_id, feed.Slice(2), 3) == (
+                account,
+                None,
+            )
+            below = await feed.account_and_page(reads, account_id, feed.Slice(2, older_than=1), 2)
+            assert below == (account, feed.Page([], has_older=False, has_newer=True))
+            assert await feed.account_and_page(reads, other, feed.Slice(2), None) is None
+        for account_id in (own, foreign):  # a connection that is bound to another account
+            await fence.around(0).fetchval("select 1")
+            reads = fence.around(account_id)
+            assert (
+                await feed.account_and_page(reads, foreign + own - account_id, feed.Slice(2), 0)
+                is None
+            )
+    finally:
+        await fence.close()

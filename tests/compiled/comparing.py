@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import orjson
 import strawberry
 from graphql import (
     DocumentNode,
@@ -124,6 +125,8 @@ def comparable(result: ExecutionResult) -> tuple[Any, Counter[str]]:
 
 
 def _exactly(value: Any) -> Any:
+    if isinstance(value, orjson.Fragment):
+        value = orjson.loads(orjson.dumps(value))
     if isinstance(value, dict):
         return [(key, _exactly(inner)) for key, inner in value.items()]
     if isinstance(value, list):

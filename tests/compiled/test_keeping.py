@@ -1,17 +1,18 @@
-"""What an object keeps of what was made of it, and what it must not."""
+"""What a resolver keeps of what was made of its object, and what it does not."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
+import pytest
 import strawberry
 
-from schema.compiled import CompiledExecutor, CompiledSchema
-from schema.compiled.compiler import KEPT_FIELDS_MAX
-from schema.compiled.runtime import KEPT_MAX
+from schema.compiled import CompiledExecutor, CompiledSchema, Place, Ready, ToKeep, place_of
 
 asked: list[str] = []
+kept: dict[tuple[str, Place], Any] = {}
 
 
 @strawberry.type
@@ -26,8 +27,6 @@ class Part:
 
 @strawberry.type
 class Settled:
-    kept_selections: strawberry.Private[dict[Any, Any] | None] = None
-
     @strawberry.field
     def parts(self) -> list[Part]:
         return [Part(name="a"), Part(name="b")]
@@ -49,45 +48,61 @@ class Settled:
 @strawberry.type
 class Query:
     @strawberry.field
-    def settled(self) -> Settled:
-        return KEEPS
+    async def settled(self, info: strawberry.Info, name: str = "") -> Settled:
+        place = place_of(info)
+        if place is None:
+            return Settled()
+        if (name, place) in kept:
+            return cast("Settled", Ready(kept[name, place]))
+        return cast("Settled", ToKeep(Settled(), partial(_keep, (name, place))))
 
-    @strawberry.field
-    def moving(self) -> Settled:
-        return MOVES
+
+def _keep(key: tuple[str, Place], made: Any) -> Any:
+    kept[key] = made | {"kept": True}
+    return made
 
 
-KEEPS, MOVES = Settled(kept_selections={}), Settled()
 schema = CompiledSchema(Query, execution_context_class=CompiledExecutor)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept() -> None:
+    asked.clear()
+    kept.clear()
 
 
 async def answers(text: str, times: int = 4, **variables: Any) -> list[Any]:
     """The answers to the same question; what was asked of the parts is in `asked`."""
-    asked.clear()
-    KEEPS.kept_selections = {}
-    return [(await schema.execute(text, variables)).data for _ in range(times)]
+    results = [await schema.execute(text, variables) for _ in range(times)]
+    return [result.data for result in results]
 
 
-async def test_what_was_made_of_a_settled_object_is_taken_as_it_is() -> None:
+async def test_what_was_made_of_an_object_is_shown_in_its_place() -> None:
     told = await answers("{ settled { parts { told } } }")
-    assert told == [{"settled": {"parts": [{"told": "a"}, {"told": "b"}]}}] * 4
+    made = {"settled": {"parts": [{"told": "a"}, {"told": "b"}]}}
     # The first sight runs without a plan, the second makes what the others take.
+    assert told == [made] * 2 + [{"settled": made["settled"] | {"kept": True}}] * 2
     assert asked == ["a", "b"] * 2
 
 
-async def test_an_object_that_keeps_nothing_is_asked_each_time() -> None:
-    await answers("{ moving { parts { told } } }")
-    assert asked == ["a", "b"] * 4
-
-
-async def test_two_selections_do_not_share_what_was_made() -> None:
-    text = "query ($long: Boolean!) { settled { parts { told name @include(if: $long) } } }"
-    KEEPS.kept_selections = {}
+async def test_each_place_keeps_its_own() -> None:
+    text = """query ($name: String!, $long: Boolean!) {
+      one: settled(name: $name) { parts { told name @include(if: $long) } }
+      other: settled(name: $name) { parts { told } } }"""
     for _ in range(3):
         for long in (True, False):
-            data = (await schema.execute(text, {"long": long})).data
-            assert data is not None
-            assert ("name" in data["settled"]["parts"][0]) is long
+            for name in ("x", "y"):
+                (data,) = await answers(text, 1, long=long, name=name)
+                assert ("name" in data["one"]["parts"][0]) is long
+                assert "name" not in data["other"]["parts"][0]
+    assert len(kept) == 2 * 2 * 2
+
+
+async def test_a_place_keeps_neither_plan_nor_document_alive() -> None:
+    await answers("{ settled { parts { told } } }")
+    ((_, place),) = kept
+    assert not hasattr(place, "__dict__")
+    assert Place.__slots__ == ()
 
 
 async def test_what_had_to_be_waited_for_is_not_kept() -> None:
@@ -97,35 +112,23 @@ async def test_what_had_to_be_waited_for_is_not_kept() -> None:
 
 
 async def test_what_ended_in_an_error_is_not_kept() -> None:
-    asked.clear()
-    KEEPS.kept_selections = {}
     for _ in range(4):
         result = await schema.execute("{ settled { broken { told } parts { told } } }")
         assert [error.message for error in result.errors or ()] == ["broken"]
     assert asked == ["a", "b"] * 4
 
 
-async def test_what_depends_on_an_argument_below_is_not_kept() -> None:
-    text = "query ($size: Int!) { settled { sized(size: $size) { told } } }"
-    fragments = "query ($size: Int!) { settled { ...F } } fragment F on Settled { "
-    for each in (text, f"{fragments} sized(size: $size) {{ told }} }}"):
-        asked.clear()
-        KEEPS.kept_selections = {}
-        for size in (1, 2, 3, 1):
-            data = (await schema.execute(each, {"size": size})).data
-            assert data is not None
-            assert len(data["settled"]["sized"]) == size
-        assert len(asked) == 7
-
-
-async def test_what_is_too_much_is_not_kept() -> None:
-    many = " ".join(f"n{number}: told" for number in range(KEPT_FIELDS_MAX))
-    await answers(f"{{ settled {{ parts {{ {many} }} }} }}", times=3)
-    assert KEEPS.kept_selections == {}
-
-
-async def test_no_more_is_kept_than_the_bound() -> None:
-    for number in range(3 * KEPT_MAX):
-        for _ in range(2):
-            await schema.execute(f"{{ settled {{ n{number}: parts {{ told }} }} }}")
-        assert len(KEEPS.kept_selections or {}) <= KEPT_MAX
+@pytest.mark.parametrize(
+    "text",
+    [
+        "query ($size: Int!) { settled { sized(size: $size) { told } } }",
+        "query ($size: Int!) { settled { ...F } } "
+        "fragment F on Settled { sized(size: $size) { told } }",
+    ],
+)
+async def test_what_depends_on_an_argument_below_has_no_place(text: str) -> None:
+    for size in (1, 2, 3, 1):
+        (data,) = await answers(text, 1, size=size)
+        assert len(data["settled"]["sized"]) == size
+    assert len(asked) == 7
+    assert kept == {}
