@@ -77,6 +77,12 @@ def test_every_command_of_the_script_is_in_its_help() -> None:
     assert len(commands) >= 10
 
 
+@pytest.mark.parametrize("command", ["lint", "lock", "bench"])
+def test_a_command_without_a_help_of_its_own_shows_the_scripts(command: str) -> None:
+    help_text = subprocess.check_output(["./dev", "--help"], cwd=ROOT)
+    assert subprocess.check_output(["./dev", command, "--help"], cwd=ROOT) == help_text
+
+
 def test_an_unknown_command_is_an_error_that_names_it_and_leaves_standard_output_alone() -> None:
     done = subprocess.run(["./dev", "fly"], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 1
