@@ -132,9 +132,7 @@ class Reads:
         enough = self._due * PLACES_PER_READ >= len(self._wanted)
         if not enough and len(self._running) < READS_AT_ONCE_MAX:
             self._due += 1
-            task = asyncio.create_task(self._work(), name="read-lines")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.add(asyncio.create_task(self._work(), name="read-lines"))
 
     async def close(self) -> None:
         for task in self._running:
@@ -143,11 +141,12 @@ class Reads:
 
     async def _work(self) -> None:
         self._due -= 1
-        while self._wanted:
-            places = list(islice(self._wanted, PLACES_PER_READ))
-            await self._read({place: self._wanted.pop(place) for place in places})
-        # At once: whoever wants a read between this and the task's callback must find room for one.
-        self._running.discard(asyncio.current_task())  # pyright: ignore[reportArgumentType]
+        try:
+            while self._wanted:
+                places = list(islice(self._wanted, PLACES_PER_READ))
+                await self._read({place: self._wanted.pop(place) for place in places})
+        finally:  # at once, and not in a callback: whoever wants a read now must find room for one
+            self._running.discard(asyncio.current_task())  # pyright: ignore[reportArgumentType]
 
     async def _read(self, batch: dict[tuple[int, int], list[Slot]]) -> None:
         slots = [slot for waiting in batch.values() for slot in waiting]
