@@ -81,6 +81,16 @@ def _canonical(value: Any) -> Any:
     )
 
 
+def _problem_of_line(intent: GrantCredits | RecordCharge | RefundCharge) -> InvalidInput | None:
+    """What the lines that a writer asks for have in common, first field first."""
+    return (
+        Intent.problem(intent)
+        or check_range("amount", intent.amount, 1, CREDITS_MAX)
+        or check_text("reasonCode", intent.reason_code, CODE_LENGTH_MAX)
+        or check_text("detail", intent.detail, DETAIL_LENGTH_MAX)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantCredits(Intent):
     operation = "GRANT"
@@ -91,13 +101,7 @@ class GrantCredits(Intent):
     metadata: Any = None
 
     def problem(self) -> InvalidInput | None:
-        return (
-            Intent.problem(self)
-            or check_range("amount", self.amount, 1, CREDITS_MAX)
-            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
-            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
-            or check_metadata("metadata", self.metadata)
-        )
+        return _problem_of_line(self) or check_metadata("metadata", self.metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +116,7 @@ class RecordCharge(Intent):
 
     def problem(self) -> InvalidInput | None:
         return (
-            Intent.problem(self)
-            or check_range("amount", self.amount, 1, CREDITS_MAX)
-            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
-            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
+            _problem_of_line(self)
             or check_text("campaign", self.campaign, NAME_LENGTH_MAX)
             or check_metadata("metadata", self.metadata)
         )
@@ -134,13 +135,7 @@ class RefundCharge(Intent):
     metadata: Any = None
 
     def problem(self) -> InvalidInput | None:
-        return (
-            Intent.problem(self)
-            or check_range("amount", self.amount, 1, CREDITS_MAX)
-            or check_text("reasonCode", self.reason_code, CODE_LENGTH_MAX)
-            or check_text("detail", self.detail, DETAIL_LENGTH_MAX)
-            or check_metadata("metadata", self.metadata)
-        )
+        return _problem_of_line(self) or check_metadata("metadata", self.metadata)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
