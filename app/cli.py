@@ -330,20 +330,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _sentence(error: Exception) -> str:
     """What to tell of a foreseen error; any other is raised again."""
-    if isinstance(error, _foreseen()):
-        return str(error)
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}."
-    if hasattr(error, "sqlstate"):
-        return f"The database refuses: {error}."
-    from models.database import CONNECTION_LOST
-
-    if isinstance(error, CONNECTION_LOST) and (error.__class__ is not OSError):
-        return f"The database does not answer: {error or type(error).__name__}."
-    raise error
-
-
-def _foreseen() -> tuple[type[Exception], ...]:
     from app.client import ApiError
     from app.demonstration import DemonstrationError
     from app.embedded import EmbeddedPostgresError
@@ -351,10 +337,10 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from app.running import NoServer
     from app.settings import SettingsError
     from app.workers import WorkersFailed
-    from models.database import DatabaseUnusable
+    from models.database import CONNECTION_LOST, DatabaseUnusable
     from models.service_keys import KeyRefused
 
-    return (
+    foreseen = (
         ApiError,
         DatabaseUnusable,
         DemonstrationError,
@@ -365,3 +351,12 @@ def _foreseen() -> tuple[type[Exception], ...]:
         TraceError,
         WorkersFailed,
     )
+    if isinstance(error, foreseen):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    if hasattr(error, "sqlstate"):
+        return f"The database refuses: {error}."
+    if isinstance(error, CONNECTION_LOST) and type(error) is not OSError:
+        return f"The database does not answer: {error or type(error).__name__}."
+    raise error
