@@ -19,6 +19,9 @@ BURST_SECONDS = 5.0
 CPU_SECONDS_OF_A_REQUEST = 0.005
 """Honest documents take less to judge, once each; the worst take eight times as much."""
 
+UNSEEN_WAITING_MAX = 20
+"""Documents of one asker that wait to be judged, each in the place of a request."""
+
 _REMEMBERED_MAX = 10_000
 
 
@@ -86,6 +89,11 @@ class Rates:
         self._paid_until[name] = paid_until + seconds
         if len(self._paid_until) > _REMEMBERED_MAX:
             self._forget(now)
+
+    def wait(self, waiting: int) -> None:
+        """Let one more unseen document wait beside so many of its asker's. Raises: RateLimited."""
+        if waiting >= UNSEEN_WAITING_MAX:
+            raise RateLimited("Too many new documents at once. Come back in 1 s.")
 
     def spend(self, viewer: Viewer, cpu_seconds: float) -> None:
         """Count processor time as so many requests more; what is below one is given."""

@@ -115,7 +115,7 @@ async def running(settings: Settings) -> AsyncGenerator[Process]:
             settings,
             Services(db, fence, catalogue, writer, customers_writer, bell),
             identity,
-            build_schema(introspection=settings.introspection, spent=rates.spend),
+            build_schema(introspection=settings.introspection, rates=rates),
             rates,
             Load(settings.max_concurrent_requests),
             metrics,

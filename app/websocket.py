@@ -298,6 +298,8 @@ class _Conversation:
                     await self._send({"id": operation_id, "type": "next", "payload": payload})
         except (ClientDisconnected, Closing):
             raise
+        except ComeBack as busy:
+            return {"type": "error", "payload": error_body(str(busy), busy.code)["errors"]}
         except Exception:
             log.exception("an operation failed", request_id=request_id)
             return {"type": "error", "payload": internal_error(request_id)["errors"]}

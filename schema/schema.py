@@ -11,7 +11,7 @@ from schema import refusals
 from schema.compiled import CompiledExecutor, CompiledSchema
 from schema.compiled.executor import plans_of
 from schema.documents import Documents
-from schema.judging import JudgingSchema, Spent
+from schema.judging import JudgingSchema, Rates
 from schema.mutations import Mutation
 from schema.queries import Query
 from schema.scalars import SCALARS
@@ -37,10 +37,10 @@ def build_schema(
     executor: type[Executor[Any]] = CompiledExecutor,
     *,
     introspection: bool = True,
-    spent: Spent | None = None,
+    rates: Rates | None = None,
 ) -> UsageSchema:
-    """The schema with a memory of documents of its own, executed by `executor`; `spent` hears what
-    judging documents takes.
+    """The schema with a memory of documents of its own, executed by `executor`; `rates` hold
+    its askers to what they may have judged.
     """
     return UsageSchema(
         Query,
@@ -48,7 +48,7 @@ def build_schema(
         Subscription,
         types=[LedgerEntry, refusals.Refused],
         documents=Documents.remembering(introspection=introspection),
-        spent=spent,
+        rates=rates,
         execution_context_class=executor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -17,7 +17,7 @@ from graphql import DocumentNode
 from app import export, websocket
 from app.abuse.wire import socket_to
 from app.messages import Message
-from app.pressure import CPU_SECONDS_OF_A_REQUEST, RateLimited, Rates
+from app.pressure import CPU_SECONDS_OF_A_REQUEST, UNSEEN_WAITING_MAX, RateLimited, Rates
 from models.records import Account
 from resolvers.access import Viewer, ViewerKind
 from resolvers.turns import Turns
@@ -60,13 +60,13 @@ async def asked(caller: Caller, *names: str) -> AsyncGenerator[list[asyncio.Task
     assert all("errors" not in answer for answer in await asyncio.gather(*tasks))
 
 
-async def test_a_known_document_is_answered_while_fifty_unseen_ones_wait(
+async def test_a_known_document_is_answered_while_twenty_unseen_ones_wait(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attacker, customer = api.customer("acme"), api.customer("globex")
     assert "errors" not in await customer.answer(KNOWN)
     judging = Judging(monkeypatch)
-    async with asked(attacker, *(f"Q{n}" for n in range(50))) as waiting:
+    async with asked(attacker, *(f"Q{n}" for n in range(20))) as waiting:
         for _ in range(3):
             assert "errors" not in await customer.answer(KNOWN)
         assert not any(task.done() for task in waiting)
@@ -96,6 +96,26 @@ async def test_what_many_ask_at_once_for_the_first_time_is_judged_once(
     customer = api.customer("acme")
     await asyncio.gather(*(customer.answer(unseen("Same")) for _ in range(20)))
     assert judging.order == ["Same"]
+
+
+async def test_of_one_askers_unseen_documents_a_few_wait_and_the_others_come_back_later(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attacker, customer = api.customer("acme"), api.customer("globex")
+    judging = Judging(monkeypatch)
+    waiting = [f"Q{n}" for n in range(UNSEEN_WAITING_MAX)]
+    async with asked(attacker, *waiting), asked(attacker, *waiting[-1:] * 50):
+        body = {"query": unseen("OneMore")}
+        refused = await attacker.http.post("/graphql", json=body)
+        told = refused.json()["errors"][0]["extensions"]["code"], refused.headers["retry-after"]
+        assert (refused.status_code, told) == (429, ("RATE_LIMITED", "1"))
+        async with socket_to(int(api.url.rpartition(":")[2])) as socket:
+            await socket.introduce(attacker.token or "")
+            await socket.say({"id": "1", "type": "subscribe", "payload": body})
+            assert await socket.hear_word() == "error RATE_LIMITED"
+        async with asked(customer, "Neighbours"):
+            judging.go_on.set()
+    assert Counter(judging.order) == dict.fromkeys([*waiting, "Neighbours"], 1)
 
 
 async def test_whoever_leaves_while_waiting_for_a_turn_keeps_it_from_nobody() -> None:
