@@ -34,7 +34,7 @@ class Rates(Protocol):
     """What an asker may ask of the thread."""
 
     def wait(self, waiting: int) -> None:
-        """Let one more document wait beside so many of the same asker's. Raises what turns it away."""
+        """Let one more document wait beside so many of its asker's. Raises what turns it away."""
         ...
 
     def spend(self, viewer: Viewer, cpu_seconds: float) -> None:
