@@ -10,8 +10,10 @@ import pytest
 
 from models import accounts as ledger_accounts
 from models import feed, statements
-from models.database import CUSTOMER_ROLE
+from models.database import CUSTOMER_ROLE, Database
 from models.fence import Fence
+from models.intents import GrantCredits
+from models.wire import BOOK, encode
 from resolvers import access, accounts, usage
 from resolvers import statements as asked_statements
 from schema import ids
@@ -258,3 +260,44 @@ async def test_an_account_and_its_page_are_read_behind_the_fence_in_one_statemen
             )
     finally:
         await fence.close()
+
+
+@pytest.mark.parametrize("newer_than", [None, 3])
+async def test_an_account_and_the_page_read_with_it_are_of_one_moment(
+    api: Api, service: Caller, database_url: str, newer_than: int | None
+) -> None:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    assert own is not None
+    assert foreign is not None
+    grant = GrantCredits(
+        account_id=own, idempotency_key="late", amount=5, reason_code="GRANT_PROMO"
+    )
+    piece = feed.Slice(10, newer_than=newer_than)
+    fence = Fence(database_url, size=1)
+    try:
+        await feed.account_and_page(fence.around(foreign), foreign, piece, None)  # known by now
+        async with owner_of(api.process) as db, db.pool.acquire() as connection:
+            async with connection.transaction():
+                await connection.execute("lock table account in access exclusive mode")
+                reading = asyncio.create_task(
+                    feed.account_and_page(fence.around(own), own, piece, None)
+                )
+                await _waits_for_an_account(api.process.services.db)
+                await connection.fetch(BOOK, [encode(grant)])
+            found = await reading
+        assert found is not None
+        account, page = found
+        assert page is not None
+        oldest = newer_than or 0
+        assert [entry.seq for entry in page.entries] == list(range(account.last_seq, oldest, -1))
+    finally:
+        await fence.close()
+
+
+async def _waits_for_an_account(db: Database) -> None:
+    waits = "select from pg_locks where relation = 'account'::regclass and not granted"
+    for _ in range(1_000):
+        if await db.fetch(waits):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("nobody waits for an account")
