@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -199,11 +200,14 @@ async def test_a_stopping_server_completes_its_streams(api: Api, service: Caller
         assert time.monotonic() - began < 1
 
 
+@pytest.mark.parametrize(
+    "cause", [ConnectionRefusedError(), asyncpg.TooManyConnectionsError("sorry, too many clients")]
+)
 async def test_a_database_that_is_away_is_503_and_comes_back(
-    api: Api, service: Caller, monkeypatch: pytest.MonkeyPatch
+    api: Api, service: Caller, monkeypatch: pytest.MonkeyPatch, cause: Exception
 ) -> None:
     def away(*_: object) -> Any:
-        raise ConnectionRefusedError
+        raise cause
 
     newcomer = await api.service()
     with monkeypatch.context() as patched:
