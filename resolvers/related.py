@@ -33,6 +33,15 @@ class Related:
     refunds: dict[Ref, list[Entry]] | None = None
     jobs: dict[Ref, Job] | None = None
 
+    def charge_of(self, refund: Entry) -> Entry:
+        """The charge of a refund, where lines were read. Raises: LookupError."""
+        return (self.entries or {})[refund.account_id, refund.charge_seq or 0]
+
+    def refunded(self, charge: Entry) -> int:
+        """The sum of a charge's refunds, where refunds were read."""
+        refunds = (self.refunds or {}).get((charge.account_id, charge.seq))
+        return sum(refund.amount for refund in refunds) if refunds else 0
+
     @property
     def is_settled(self) -> bool:
         """Whether none of it can change any more."""

@@ -180,9 +180,8 @@ class Compiler:
             out.append(f"{key!r}: {value}")
         text.add(f"out = {{{', '.join(out)}}}", "if waiting: return gather(out, waiting)")
         text.add("return out")
-        if made is not None and source.is_needed:
-            given = ", ".join(f"{part}={value}" for part, value in parts.items())
-            text.begin(f"source = {self.constant('class', made.cls)}({given})")
+        if source.is_needed:
+            text.begin(*source.making(self))
         self._texts.append(str(text))
         return name
 

@@ -46,9 +46,9 @@ class Text:
     def add(self, *lines: str) -> None:
         self._lines += [self._indent + line for line in lines]
 
-    def begin(self, line: str) -> None:
-        """Put a line before all others."""
-        self._lines.insert(1, f"    {line}")
+    def begin(self, *lines: str) -> None:
+        """Put lines before all others."""
+        self._lines[1:1] = [f"    {line}" for line in lines]
 
     @contextmanager
     def block(self, heading: str) -> Generator[None]:
@@ -78,6 +78,13 @@ class Source:
     def whole(self) -> str:
         self.is_needed = True
         return "source"
+
+    def making(self, compiler: Compiler) -> list[str]:
+        """What makes the whole of it, where it is not made."""
+        if self.made is None:
+            return []
+        given = ", ".join(f"{part}={value}" for part, value in self.made.parts.items())
+        return [f"source = {compiler.constant('class', self.made.cls)}({given})"]
 
     def attribute(self, name: str) -> str:
         known = self.made.parts.get(name) if self.made else None
@@ -119,8 +126,12 @@ class FieldText:
         )
         self._source = source or Source()
         self._made = made
+        self._where: str | None = None
+        """When the field is as it is written; otherwise its function is called."""
         self._written = self._inlined() if source else None
-        is_made = made or (self._written and not isinstance(self._written.value, str))
+        is_made = made or (
+            self._written and not self._where and not isinstance(self._written.value, str)
+        )
         # A leaf that is hardly ever awaited, or what is not made, needs no completion of its own.
         completed = self._is_async or not (self._is_leaf or is_made)
         self._site_name = site_name or compiler.site(site, completed=completed)
@@ -128,16 +139,16 @@ class FieldText:
     def write_field(self) -> None:
         """Reads the field of `source` and completes it."""
         with self._failing():
-            if self._written is not None:
+            if self._written is None:
+                self._write_read(self._source.whole())
+            elif self._where is None:
                 self._write_inlined(self._written)
-                return
-            reading = self._read()
-            if self._is_async:
-                awaited = f"later(run, {self._site_name}, {reading}, {self._path})"
-                self._text.add(f"{self._value} = {awaited}", self._wait())
             else:
-                self._text.add(f"{self._value} = {reading}")
-                self._write_completion()
+                with self._text.block(f"if {self._where}:"):
+                    self._write_inlined(self._written)
+                with self._text.block("else:"):
+                    self._text.add(*self._source.making(self._compiler))
+                    self._write_read("source")
 
     def write_item(self) -> None:
         """Completes an item of the list `values`; one that is not made holds nothing to await."""
@@ -154,12 +165,16 @@ class FieldText:
 
     def _inlined(self) -> Written | None:
         """The field without a call; None where its function is to be called."""
-        reading, compiler = self._reading, self._compiler
+        reading, inliner = self._reading, self._compiler.inliner
         if isinstance(reading, Attribute):
             return Written([], self._source.attribute(reading.name))
         if not isinstance(reading, Call) or not reading.is_of_source or self._site.definition.args:
             return None
-        written = compiler.inliner.written(reading.function, self._source.parts)
+        if reading.info_name is None:
+            written = inliner.written(reading.function, self._source.parts)
+        else:
+            known = inliner.where_known(reading.function, self._source.parts, reading.info_name)
+            self._where, written = known or (None, None)
         if written is None or isinstance(written.value, str):
             return written
         if isinstance(written.value, Made):
@@ -262,8 +277,17 @@ class FieldText:
     def _wait(self) -> str:
         return f"waiting += (({self._key}, {self._value}),)"
 
-    def _read(self) -> str:
-        reading, source = self._reading, self._source.whole()
+    def _write_read(self, source: str) -> None:
+        reading = self._read(source)
+        if self._is_async:
+            awaited = f"later(run, {self._site_name}, {reading}, {self._path})"
+            self._text.add(f"{self._value} = {awaited}", self._wait())
+        else:
+            self._text.add(f"{self._value} = {reading}")
+            self._write_completion()
+
+    def _read(self, source: str) -> str:
+        reading = self._reading
         if isinstance(reading, Event):
             return source
         own = f"resolve(run, {self._site_name}, source, {self._path})"

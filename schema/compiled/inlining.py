@@ -117,6 +117,29 @@ class Inliner:
         except _Unforeseen:
             return None
 
+    def where_known(
+        self, function: Any, source: str | Made, info_name: str
+    ) -> tuple[str, Written] | None:
+        """Of a function that is `A if test else B`, of which only B needs its info, the text of the
+        test and of A; where the test fails, the function shall be called.
+        """
+        plain = _plain(function)
+        if plain is None or not isinstance(plain.returned, ast.IfExp):
+            return None
+        test, value = plain.returned.test, plain.returned.body
+        used = [*ast.walk(test), *ast.walk(value)]
+        if any(isinstance(node, ast.Name) and node.id == info_name for node in used):
+            return None
+        if any(isinstance(node, ast.Call) for node in ast.walk(test)):  # made twice
+            return None
+        scope = {plain.function.__code__.co_varnames[0]: source}
+        lines: list[str] = []
+        try:
+            written = self._value(plain, value, scope, lines)
+            return self._text(plain, test, scope), Written(lines, written)
+        except _Unforeseen:
+            return None
+
     def called(self, function: Any, value: str) -> tuple[list[str], str]:
         """The text of `function(value)`, a call if need be, and the lines before it."""
         written = self.written(function, value)
@@ -252,7 +275,16 @@ class _Rewriter(ast.NodeTransformer):
             raise _Unforeseen
         return self._named(node.id, known)
 
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        operand = self.visit(node.operand)
+        number = operand.value if isinstance(operand, ast.Constant) else None
+        if isinstance(node.op, ast.USub) and type(number) is int:
+            return ast.Constant(-number)
+        return ast.UnaryOp(node.op, operand)
+
     def _named(self, name: str, known: _Known) -> ast.expr:
+        if type(known.value) is int:
+            return ast.Constant(known.value)
         return _name(self._constant(name.strip("_"), known.value))
 
 

@@ -77,9 +77,8 @@ class Call:
 
     @property
     def is_of_source(self) -> bool:
-        """Whether its source is all that it is given, and nothing is awaited."""
-        given = self.takes_source and not self.source_names and self.info_name is None
-        return given and not self.is_async
+        """Whether its source is all that it is given, but for its info, and nothing is awaited."""
+        return self.takes_source and not self.source_names and not self.is_async
 
 
 @dataclass(frozen=True, slots=True)

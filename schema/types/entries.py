@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import strawberry
 
@@ -126,25 +126,30 @@ class Charge(LedgerEntry):
         self, info: Info
     ) -> list[Annotated[Refund, strawberry.lazy("schema.types.entries")]]:
         """What was given back for this charge, oldest first. In all never more than the charge."""
-        return self._of_refunds(info, lambda refunds: [Refund(record=each) for each in refunds])
-
-    @field
-    def refunded(self, info: Info) -> Credits:
-        """The sum of its refunds so far, in credits. ≥ 0, at most the charge."""
-        return self._of_refunds(info, lambda refunds: Credits(_sum(refunds)))
-
-    @field
-    def net(self, info: Info) -> Credits:
-        """amount + refunded, in credits. ≤ 0."""
-        return self._of_refunds(info, lambda refunds: Credits(self.record.amount + _sum(refunds)))
-
-    def _of_refunds(self, info: Info, make: Callable[[list[records.Entry]], T]) -> T:
         ref = (self.record.account_id, self.record.seq)
         return made_of(
             self.known.refunds,
             ref,
             lambda: info.context.loaders.refunds.load(ref),
-            lambda refunds: make(refunds or []),
+            lambda refunds: [Refund(record=each) for each in refunds or []],
+        )
+
+    @field
+    def refunded(self, info: Info) -> Credits:
+        """The sum of its refunds so far, in credits. ≥ 0, at most the charge."""
+        return (
+            Credits(self.known.refunded(self.record))
+            if self.known.refunds is not None
+            else _later(refunded_of(info, self.record))
+        )
+
+    @field
+    def net(self, info: Info) -> Credits:
+        """amount + refunded, in credits. ≤ 0."""
+        return (
+            Credits(self.record.amount + self.known.refunded(self.record))
+            if self.known.refunds is not None
+            else _later(net_of(info, self.record))
         )
 
 
@@ -155,13 +160,16 @@ class Refund(LedgerEntry):
     @field
     def charge(self, info: Info) -> Charge:
         """The charge it gives back, of the same account."""
-        ref = (self.record.account_id, present(self.record.charge_seq))
-        return made_of(
-            self.known.entries,
-            ref,
-            lambda: info.context.loaders.entries.load(ref),
-            lambda charge: Charge(record=present(charge), known=self.known),
+        return (
+            Charge(record=self.known.charge_of(self.record), known=self.known)
+            if self.known.entries is not None
+            else _later(self._charge(info))
         )
+
+    async def _charge(self, info: Info) -> Charge:
+        ref = (self.record.account_id, present(self.record.charge_seq))
+        charge = present(await info.context.loaders.entries.load(ref))
+        return Charge(record=charge, known=self.known)
 
     @field
     def automatic(self) -> bool:
@@ -248,17 +256,21 @@ def made_of(
     async def loaded() -> R:
         return make(await load())
 
-    later: Any = loaded()
-    return later
+    return _later(loaded())
 
 
-def _sum(refunds: list[records.Entry]) -> int:
-    return sum(refund.amount for refund in refunds)
+def _later(awaitable: Awaitable[R]) -> R:
+    """What a resolver returns that has to be awaited."""
+    return cast("R", awaitable)
 
 
 async def refunds_of(info: Info, charge: records.Entry) -> list[records.Entry]:
     return await info.context.loaders.refunds.load((charge.account_id, charge.seq))
 
 
-async def net_of(info: Info, charge: records.Entry) -> int:
-    return charge.amount + _sum(await refunds_of(info, charge))
+async def refunded_of(info: Info, charge: records.Entry) -> Credits:
+    return Credits(sum(refund.amount for refund in await refunds_of(info, charge)))
+
+
+async def net_of(info: Info, charge: records.Entry) -> Credits:
+    return Credits(charge.amount + await refunded_of(info, charge))

@@ -107,7 +107,7 @@ class Job(Node):
     async def net(self, info: Info) -> Credits:
         """charge.net: what it cost after refunds, in credits. ≤ 0."""
         charge = await self._charge(info)
-        return Credits(0 if charge is None else await net_of(info, charge))
+        return Credits(0) if charge is None else await net_of(info, charge)
 
     @field
     def refund_decision(self) -> RefundDecision | None:
