@@ -9,24 +9,52 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
 from models.database import CUSTOMER_ROLE, connect
 
 T = TypeVar("T")
+
+Fetch = Callable[..., Awaitable[T]]
+"""A method of a prepared statement."""
+
+STATEMENTS_MAX = 100
+"""Of a connection; filters put together make more."""
+
+_BIND = "select set_config('usage_feed.account', $1, false)"
 
 
 @dataclass(slots=True)
 class _Bound:
     connection: asyncpg.Connection
     account_id: int | None = None
+    statements: dict[str, PreparedStatement] = field(default_factory=dict[str, PreparedStatement])
+
+    async def run(self, fetch: Fetch[T], sql: str, *args: Any) -> T:
+        """Execute a statement, prepared by its first use: to have asyncpg look for it at each takes
+        as long as to execute it.
+        """
+        try:
+            return await fetch(await self._prepared(sql), *args)
+        except asyncpg.InvalidCachedStatementError:  # what it reads has other columns now
+            self.statements.clear()
+            return await fetch(await self._prepared(sql), *args)
+
+    async def _prepared(self, sql: str) -> PreparedStatement:
+        statement = self.statements.get(sql)
+        if statement is None:
+            if len(self.statements) >= STATEMENTS_MAX:
+                self.statements.clear()
+            statement = self.statements[sql] = await self.connection.prepare(sql)
+        return statement
 
 
 class Fence:
-    """Lends connections that see one account. Opens at most `size`, and none before it must."""
+    """Lends connections that see one account, `size` of them at most."""
 
     def __init__(self, dsn: str, size: int) -> None:
         self._dsn = dsn
@@ -34,6 +62,11 @@ class Fence:
         self._size = size
         self._idle: list[_Bound] = []
         self._open = 0
+
+    async def start(self) -> None:
+        """Open all connections: who asks first would wait for them, and everybody beside him."""
+        while self._open < self._size:
+            self._idle.append(await self._opened())
 
     def around(self, account_id: int | None) -> FencedReads:
         """Reads to which the lines of `account_id` alone exist; of None, no line does."""
@@ -51,11 +84,13 @@ class Fence:
     async def read(
         self,
         account_id: int,
-        work: Callable[[asyncpg.Connection], Awaitable[T]],
-        binding_work: Callable[[asyncpg.Connection], Awaitable[T]] | None = None,
+        fetch: Fetch[T],
+        sql: str,
+        args: tuple[Any, ...],
+        binding: str | None = None,
     ) -> T:
-        """Do some reading on a connection bound to the account; `binding_work` does the same where
-        there is none, and binds the connection by the way.
+        """Do some reading on a connection bound to the account; `binding` does the same where there
+        is none, and binds the connection by the way.
 
         Guarantees: a connection on which anything was cut short is never used again.
         """
@@ -64,13 +99,11 @@ class Fence:
             try:
                 if bound.account_id != account_id:
                     bound.account_id = None
-                    if binding_work is not None:
-                        work = binding_work
+                    if binding is not None:
+                        sql = binding
                     else:
-                        await bound.connection.fetchval(
-                            "select set_config('usage_feed.account', $1, false)", str(account_id)
-                        )
-                found = await work(bound.connection)
+                        await bound.run(PreparedStatement.fetchval, _BIND, str(account_id))
+                found = await bound.run(fetch, sql, *args)
                 bound.account_id = account_id
             except asyncpg.PostgresError:
                 self._give_back(bound)
@@ -118,25 +151,19 @@ class FencedReads:
         self._account_id = account_id
 
     async def fetch(self, sql: str, *args: Any, binding: str | None = None) -> list[asyncpg.Record]:
-        binds = self._binds(binding, args)
-        return await self._fence.read(
-            self._account_id,
-            lambda c: c.fetch(sql, *args),
-            (lambda c: c.fetch(binds, *args)) if binds else None,
-        )
+        return await self._read(PreparedStatement.fetch, sql, args, binding)
 
     async def fetchrow(
         self, sql: str, *args: Any, binding: str | None = None
     ) -> asyncpg.Record | None:
-        binds = self._binds(binding, args)
-        return await self._fence.read(
-            self._account_id,
-            lambda c: c.fetchrow(sql, *args),
-            (lambda c: c.fetchrow(binds, *args)) if binds else None,
-        )
+        return await self._read(PreparedStatement.fetchrow, sql, args, binding)
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
-        return await self._fence.read(self._account_id, lambda c: c.fetchval(sql, *args))
+        return await self._read(PreparedStatement.fetchval, sql, args)
 
-    def _binds(self, binding: str | None, args: tuple[Any, ...]) -> str | None:
-        return binding if args[:1] == (self._account_id,) else None  # nobody else's account does
+    def _read(
+        self, fetch: Fetch[T], sql: str, args: tuple[Any, ...], binding: str | None = None
+    ) -> Awaitable[T]:
+        own = self._account_id
+        binds = binding if args[:1] == (own,) else None  # nobody else's account does
+        return self._fence.read(own, fetch, sql, args, binds)

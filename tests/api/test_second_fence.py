@@ -10,6 +10,7 @@ import pytest
 
 from models import accounts as ledger_accounts
 from models import feed, statements
+from models import fence as models_fence
 from models.database import CUSTOMER_ROLE, Database
 from models.fence import Fence
 from models.intents import GrantCredits
@@ -301,3 +302,38 @@ async def _waits_for_an_account(db: Database) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("nobody waits for an account")
+
+
+async def test_a_migration_beneath_the_fence_is_not_noticed(
+    api: Api, service: Caller, database_url: str
+) -> None:
+    own, _ = (ids.to_account(text) for text in await two_accounts(service))
+    fence = Fence(database_url, size=1)
+    await fence.start()
+    assert fence.counts() == (1, 1)
+    reads = fence.around(own)
+    try:
+        before = await reads.fetch("select * from account")
+        async with owner_of(api.process) as db:
+            await db.execute("alter table account add column later int default 7")
+        for _ in range(2):
+            (after,) = await reads.fetch("select * from account")
+            assert dict(after) == {**before[0], "later": 7}
+        assert fence.counts() == (1, 1)
+    finally:
+        await fence.close()
+
+
+async def test_a_connection_keeps_no_more_statements_than_it_may(
+    api: Api, service: Caller, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, _ = (ids.to_account(text) for text in await two_accounts(service))
+    monkeypatch.setattr(models_fence, "STATEMENTS_MAX", 3)
+    fence = Fence(database_url, size=1)
+    reads = fence.around(own)
+    try:
+        for number in range(10):
+            assert await reads.fetchval(f"select {number}") == number
+        assert await reads.fetchval("select count(*) from pg_prepared_statements") <= 5
+    finally:
+        await fence.close()
