@@ -72,15 +72,19 @@ class Doorway:
             await _answer_to(error, request_id, door)(scope, receive, send_through)
 
 
+def away(request_id: str, lost: Exception) -> Response:
+    """The answer beside a database that is away."""
+    log.warning("the database is away", request_id=request_id, error=repr(lost))
+    body = errors.error_body("The database is away for a moment.", errors.UNAVAILABLE)
+    return Response(orjson.dumps(body), 503, {"Retry-After": "1"}, "application/json")
+
+
 def _answer_to(error: Exception, request_id: str, door: str) -> Response:
     if isinstance(error, CONNECTION_LOST):
-        log.warning("the database is away", request_id=request_id, error=repr(error))
-        status, headers = 503, {"Retry-After": "1"}
-        body = errors.error_body("The database is away for a moment.", errors.UNAVAILABLE)
-    else:
-        log.error("a request failed", request_id=request_id, door=door, exc_info=error)
-        status, headers, body = 500, {}, errors.internal_error(request_id)
-    return Response(orjson.dumps(body), status, headers, "application/json")
+        return away(request_id, error)
+    log.error("a request failed", request_id=request_id, door=door, exc_info=error)
+    body = errors.internal_error(request_id)
+    return Response(orjson.dumps(body), 500, media_type="application/json")
 
 
 def _problem(scope: Scope) -> str | None:

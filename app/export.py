@@ -24,9 +24,11 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from app.doorway import away
 from app.pressure import ComeBack
 from app.process import Process
 from models import feed
+from models.database import CONNECTION_LOST
 from models.records import Account, EntryKind
 from models.validation import check_time_zone
 from resolvers import export
@@ -75,6 +77,8 @@ async def answer(request: Request, process: Process) -> Response:
             busy.status,
             {"Retry-After": str(busy.retry_after_seconds), "Content-Type": "application/json"},
         )
+    except CONNECTION_LOST as lost:  # here, where a page of another site may read the answer too
+        return away(request.scope["request_id"], lost)
     except RequestError as wrong:
         status = next(s for kind, s in _STATUSES.items() if isinstance(wrong, kind))
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
