@@ -94,37 +94,41 @@ async def page(
 
 
 async def account_and_page(
-    db: Reads, account_id: int, slice_: Slice, but_of_seq: int | None
-) -> tuple[Account, Page | None] | None:
-    """The account and a page of its newest lines, not `from_oldest`, in one round trip; without the
-    page where the account still stands at line `but_of_seq`.
-    """
+    db: Reads, account_id: int, slice_: Slice
+) -> tuple[Account, Page] | None:
+    """The account and a page of its newest lines, not `from_oldest`, in one round trip."""
     older_than = SEQ_MAX if slice_.older_than is None else slice_.older_than
     rows = await db.fetch(
-        _OPENING.format(account="(select * from account where id = $1)"),
+        _OPENING,
         account_id,
         older_than,
         slice_.newer_than or 0,
         slice_.limit + 1,
-        but_of_seq,
-        binding=_OPENING.format(account="bound_account($1)"),
+        binding=_BINDING_OPENING,
     )
     if not rows:
         return None
     account = Account(*rows[0][ENTRY_COLUMNS])
-    if account.last_seq == but_of_seq:
-        return account, None
     return account, _page_of(rows if rows[0][0] is not None else [], slice_)
 
 
-# Whoever binds a connection does so by reading the account: lines are looked for thereafter, since
-# they are looked for by what was found.
-_OPENING = (
-    f"select {ENTRY}, case when e.seq < least(a.last_seq, $2::int - 1) then null "
-    f"else row({ACCOUNT}) end from {{account}} a left join lateral (select x.* from entry x where "
-    "x.account_id = a.id and x.seq < $2::int and x.seq > $3::int and "
-    "a.last_seq is distinct from $5::int order by x.seq desc limit $4) e on true "
-    "left join reason r on r.code = e.reason_code order by e.seq desc"
+def _opening(account: str) -> str:
+    return (
+        f"select {ENTRY}, case when e.seq < least(a.last_seq, $2::int - 1) then null "
+        f"else row({ACCOUNT}) end from {account} left join lateral (select x.* from entry x "
+        "where x.account_id = a.id and x.seq < $2::int and x.seq > $3::int "
+        "order by x.seq desc limit $4) e on true "
+        "left join reason r on r.code = e.reason_code order by e.seq desc"
+    )
+
+
+_OPENING = _opening("(select * from account where id = $1) a")
+# Nothing is looked for before the connection is bound, for it is looked for by what that returned.
+# The account is read again, since what binds is a function that has a snapshot of its own: a line
+# could land in between, and be in the balance but not on the page.
+_BINDING_OPENING = _opening(
+    "(select id from bound_account($1) limit 1) b "
+    "cross join lateral (select * from account where id = b.id limit 1) a"
 )
 
 

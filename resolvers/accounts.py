@@ -19,14 +19,12 @@ async def by_id(db: Reads, viewer: Viewer, account_id: int | None) -> Account | 
 
 
 async def with_page(
-    db: Reads, viewer: Viewer, account_id: int, piece: feed.Slice, but_of_seq: int | None
-) -> tuple[Account, feed.Page | None] | None:
-    """The account with a page of its newest lines, or None; without the page where the account
-    still stands at line `but_of_seq`. Raises: Forbidden.
-    """
+    db: Reads, viewer: Viewer, account_id: int, piece: feed.Slice
+) -> tuple[Account, feed.Page] | None:
+    """The account with a page of its newest lines, or None. Raises: Forbidden."""
     if not admit(viewer, Scope.READ, account_id):
         return None
-    return await feed.account_and_page(db, account_id, piece, but_of_seq)
+    return await feed.account_and_page(db, account_id, piece)
 
 
 async def by_key(db: Reads, viewer: Viewer, key: str) -> Account | None:

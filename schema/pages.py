@@ -53,10 +53,9 @@ class Pages:
     def __len__(self) -> int:
         return len(self._pages)
 
-    def last_seq(self, question: Question) -> int | None:
-        """The account's last line as of which something is remembered of the page."""
-        page = self._pages.get(question)
-        return None if page is None else page.last_seq
+    def __contains__(self, question: Question) -> bool:
+        """Whether something is remembered of the page, as of whichever line."""
+        return question in self._pages
 
     def get(self, question: Question, last_seq: int, place: Place) -> orjson.Fragment | None:
         """What is shown of the page at this place, if it is remembered."""

@@ -290,21 +290,18 @@ class Account(Node):
 
 
 async def account_read(info: Info, account_id: int | None) -> Account | None:
-    """The account, or None, read together with the page of lines that is asked for below it.
+    """The account, or None, read together with the page of lines that is asked for below it, unless
+    that is remembered.
 
     Raises: Forbidden.
     """
     db, viewer = info.context.db, info.context.viewer
     asked = None if account_id is None else _asked_ahead(info, account_id)
-    if asked is None:
+    if asked is None or asked in info.context.services.pages:
         record = await accounts.by_id(db, viewer, account_id)
         return None if record is None else Account(record=record)
-    remembered = info.context.services.pages.last_seq(asked)
-    found = await accounts.with_page(db, viewer, asked.account_id, asked.window.slice(), remembered)
-    if found is None:
-        return None
-    record, page = found
-    return Account(record=record, ahead=None if page is None else Ahead(asked, page))
+    found = await accounts.with_page(db, viewer, asked.account_id, asked.window.slice())
+    return None if found is None else Account(record=found[0], ahead=Ahead(asked, found[1]))
 
 
 def _asked_ahead(info: Info, account_id: int) -> Question | None:

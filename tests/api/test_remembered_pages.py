@@ -126,19 +126,24 @@ async def test_documents_that_show_one_page_do_so_each_in_its_own_way(ledger: Tw
         assert len(page.shown) <= pages.PLACES_MAX
 
 
-async def test_a_remembered_page_costs_one_statement_and_no_line(
+async def test_a_page_and_its_account_are_one_statement_and_a_remembered_page_is_no_line(
     ledger: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "query ($id: ID!) { account(id: $id) { usage(first: 10) { nodes { __typename } } } }"
     read: list[int] = []
-    fetch = Database.fetch
+    fetch, fetchrow = Database.fetch, Database.fetchrow
 
     async def counting(db: Database, sql: str, *args: Any, binding: str | None = None) -> Any:
         rows = await fetch(db, sql, *args, binding=binding)
         read.append(len(rows))
         return rows
 
+    async def counting_one(db: Database, sql: str, *args: Any, binding: str | None = None) -> Any:
+        read.append(1)
+        return await fetchrow(db, sql, *args, binding=binding)
+
     monkeypatch.setattr(Database, "fetch", counting)
+    monkeypatch.setattr(Database, "fetchrow", counting_one)
     for _ in range(5):
         await told(ledger, text, id=ids.account(ledger.accounts[0]))
     assert read == [11, 11, 11, 1, 1]

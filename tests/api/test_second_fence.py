@@ -235,28 +235,23 @@ async def test_an_account_and_its_page_are_read_behind_the_fence_in_one_statemen
     try:
         for account_id, other in ((own, foreign), (foreign, own), (foreign, own), (own, foreign)):
             reads = fence.around(account_id)
-            found = await feed.account_and_page(reads, account_id, feed.Slice(2), None)
+            found = await feed.account_and_page(reads, account_id, feed.Slice(2))
             assert found is not None
             account, page = found
-            assert page is not None
             assert page == await feed.page(reads, account_id, feed.Slice(2))
             assert [(entry.account_id, entry.seq) for entry in page.entries] == [
                 (account_id, 3),
                 (account_id, 2),
             ]
             assert account == await ledger_accounts.by_id(reads, account_id)
-            assert await feed.account_and_page(reads, account_id, feed.Slice(2), 3) == (
-                account,
-                None,
-            )
-            below = await feed.account_and_page(reads, account_id, feed.Slice(2, older_than=1), 2)
+            below = await feed.account_and_page(reads, account_id, feed.Slice(2, older_than=1))
             assert below == (account, feed.Page([], has_older=False, has_newer=True))
-            assert await feed.account_and_page(reads, other, feed.Slice(2), None) is None
+            assert await feed.account_and_page(reads, other, feed.Slice(2)) is None
         for account_id in (own, foreign):  # a connection that is bound to another account
             await fence.around(0).fetchval("select 1")
             reads = fence.around(account_id)
             assert (
-                await feed.account_and_page(reads, foreign + own - account_id, feed.Slice(2), 0)
+                await feed.account_and_page(reads, foreign + own - account_id, feed.Slice(2))
                 is None
             )
     finally:
@@ -276,19 +271,16 @@ async def test_an_account_and_the_page_read_with_it_are_of_one_moment(
     piece = feed.Slice(10, newer_than=newer_than)
     fence = Fence(database_url, size=1)
     try:
-        await feed.account_and_page(fence.around(foreign), foreign, piece, None)  # known by now
+        await feed.account_and_page(fence.around(foreign), foreign, piece)  # known by now
         async with owner_of(api.process) as db, db.pool.acquire() as connection:
             async with connection.transaction():
                 await connection.execute("lock table account in access exclusive mode")
-                reading = asyncio.create_task(
-                    feed.account_and_page(fence.around(own), own, piece, None)
-                )
+                reading = asyncio.create_task(feed.account_and_page(fence.around(own), own, piece))
                 await _waits_for_an_account(api.process.services.db)
                 await connection.fetch(BOOK, [encode(grant)])
             found = await reading
         assert found is not None
         account, page = found
-        assert page is not None
         oldest = newer_than or 0
         assert [entry.seq for entry in page.entries] == list(range(account.last_seq, oldest, -1))
     finally:
