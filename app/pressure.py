@@ -19,8 +19,8 @@ BURST_SECONDS = 5.0
 CPU_SECONDS_OF_A_REQUEST = 0.005
 """Honest documents take less to judge, once each; the worst take eight times as much."""
 
-UNSEEN_WAITING_MAX = 20
-"""Documents of one asker that wait to be judged, each in the place of a request."""
+UNSEEN_WAITING_MAX = 100
+"""Documents of one customer's account that wait to be judged, each in the place of a request."""
 
 _REMEMBERED_MAX = 10_000
 
@@ -90,9 +90,9 @@ class Rates:
         if len(self._paid_until) > _REMEMBERED_MAX:
             self._forget(now)
 
-    def wait(self, waiting: int) -> None:
+    def wait(self, viewer: Viewer, waiting: int) -> None:
         """Let one more unseen document wait beside so many of its asker's. Raises: RateLimited."""
-        if waiting >= UNSEEN_WAITING_MAX:
+        if viewer.kind is ViewerKind.CUSTOMER and waiting >= UNSEEN_WAITING_MAX:
             raise RateLimited("Too many new documents at once. Come back in 1 s.")
 
     def spend(self, viewer: Viewer, cpu_seconds: float) -> None:

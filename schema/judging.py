@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 class Rates(Protocol):
     """What an asker may ask of the thread."""
 
-    def wait(self, waiting: int) -> None:
+    def wait(self, viewer: Viewer, waiting: int) -> None:
         """Let one more document wait beside so many of its asker's. Raises what turns it away."""
         ...
 
@@ -108,11 +108,12 @@ class JudgingSchema(strawberry.Schema):
 
     async def _judged(self, text: str, context: Any) -> Judgement:
         """What a text is: found out once for all that one asker asks with it meanwhile."""
-        asker = _asker(_viewer(context))
+        viewer = _viewer(context)
+        asker = _asker(viewer)
         judging = self._under_way.get((asker, text))
         if judging is None:
-            if self._rates is not None:
-                self._rates.wait(sum(name == asker for name, _ in self._under_way))
+            if viewer is not None and self._rates is not None:
+                self._rates.wait(viewer, sum(name == asker for name, _ in self._under_way))
             work = self._in_turn(context, self._documents.judged, self._schema, text)
             judging = self._under_way[asker, text] = asyncio.create_task(work)
             judging.add_done_callback(lambda _: self._under_way.pop((asker, text)))

@@ -21,6 +21,7 @@ from graphql import (
     ListValueNode,
     Node,
     ObjectFieldNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     get_operation_ast,
@@ -36,7 +37,7 @@ DEFINITIONS_MAX = 100
 """Operations and fragments: the specification's rules walk from each to all that it leads to."""
 
 PARTS_MAX = 100
-"""Of the input objects written in a document: each mistake in one is told with all of it."""
+"""Of an input object written in a document, all within it included: each mistake is told with it."""
 
 MERGING_MAX = 15_000
 """Steps that finding out whether a document's fields can be merged may take, which grow with the
@@ -70,8 +71,8 @@ def problems(document: DocumentNode) -> list[GraphQLError]:
     """One error for the first bound that the document or an operation of it exceeds."""
     if len(document.definitions) > DEFINITIONS_MAX:
         return [GraphQLError(f"A document has at most {DEFINITIONS_MAX} definitions.")]
-    if sum(isinstance(node, ObjectFieldNode) for node in nodes_of(document)) > PARTS_MAX:
-        message = f"A document's input objects have at most {PARTS_MAX} parts: use variables."
+    if _parts_of_the_largest_object(document) > PARTS_MAX:
+        message = f"An input object in a document has at most {PARTS_MAX} parts: use variables."
         return [GraphQLError(message)]
     walk = _Walk(document)
     for definition in document.definitions:
@@ -95,16 +96,30 @@ def problems(document: DocumentNode) -> list[GraphQLError]:
     return []
 
 
-def nodes_of(document: DocumentNode) -> Iterator[Node]:
-    """Each node of a document, itself included; those given may be taken apart."""
-    left: list[object] = [document]
+def nodes_of(root: Node, *, but: type[Node] | None = None) -> Iterator[Node]:
+    """Each node of a document or a part of it, itself included, without what is in nodes of a kind
+    `but`. Those given may be taken apart.
+    """
+    left: list[object] = [root]
     while left:
         node = left.pop()
         if isinstance(node, Node):
-            left += vars(node).values()
+            if but is None or not isinstance(node, but):
+                left += vars(node).values()
             yield node
         elif isinstance(node, tuple):
             left += cast("tuple[object, ...]", node)
+
+
+def _parts_of_the_largest_object(document: DocumentNode) -> int:
+    return max(
+        (
+            sum(isinstance(part, ObjectFieldNode) for part in nodes_of(node))
+            for node in nodes_of(document, but=ObjectValueNode)
+            if isinstance(node, ObjectValueNode)
+        ),
+        default=0,
+    )
 
 
 def measure(query: str, operation_name: str | None) -> Measure | None:

@@ -32,6 +32,15 @@ SLOWDOWN_MAX = 2.0
 GROWTH_BYTES_MAX = 16 * 1024 * 1024
 LINE_EVERY_SECONDS = 0.25
 SETTLE_SECONDS = 3.0
+CASES_IN_A_ROW = 20
+AFTERMATH_SECONDS = 0.5
+"""After the last of them, whose pages are still beside attacks."""
+
+PAUSE_SECONDS = 3.0
+"""Quiet after each row of cases: a machine's calm changes within minutes, and both p99 are to be of
+the same ones.
+"""
+
 ATTACKERS_NICE = 10
 HEADING = f"    {'case':50} {'answer':40} {'CPU':>9} {'slowest page':>12}"
 
@@ -145,16 +154,15 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None]) -> Report:
     async with stage(folder, durable=not plan.is_short) as there, _customer(there) as customer:
         if not plan.is_short:
             os.nice(ATTACKERS_NICE)  # what attacks elsewhere takes no processor from the server
-        idle = await _quiet(plan, there, customer, report)
+        idle = await _quiet(plan.quiet_seconds, there, customer, report)
         for number in range(plan.passes):
             say(f"pass {number + 1} of {plan.passes}")
             say(HEADING)
             async for line in _attack(plan, there, idle, customer, report):
                 say(line)
             await asyncio.sleep(SETTLE_SECONDS)
-            customer.taken()
+            report.add_pages("the end of a pass", customer.taken())
             report.memory_bytes.append(there.server.memory_bytes)
-            await _quiet(plan, there, customer, report)
         report.wrong += await customer.troubles()
         report.wrong += await _of_the_ledger(there, customer.head)
         report.wrong += await _of_the_server(there)
@@ -162,12 +170,12 @@ async def run(plan: Plan, folder: Path, say: Callable[[str], None]) -> Report:
     return report
 
 
-async def _quiet(plan: Plan, there: Stage, customer: Customer, report: Report) -> float:
+async def _quiet(seconds: float, there: Stage, customer: Customer, report: Report) -> float:
     """Leave the customer alone for a while; returns the CPU it takes, in seconds per second."""
     used = there.server.cpu_seconds
-    await asyncio.sleep(plan.quiet_seconds)
+    await asyncio.sleep(seconds)
     report.quiet_seconds += customer.taken()
-    return (there.server.cpu_seconds - used) / plan.quiet_seconds
+    return (there.server.cpu_seconds - used) / seconds
 
 
 async def _attack(
@@ -192,9 +200,12 @@ async def _attack(
         await asyncio.wait([at_once])
         for result in at_once.result():
             yield told(result, "those that wait, at once")
-    for case in cases:
-        if not case.waits:
-            yield told(await carry_out(case, there, plan.share / plan.passes, idle))
+    for number, case in enumerate((case for case in cases if not case.waits), 1):
+        yield told(await carry_out(case, there, plan.share / plan.passes, idle))
+        if number % CASES_IN_A_ROW == 0 and not plan.is_short:
+            await asyncio.sleep(AFTERMATH_SECONDS)
+            report.add_pages("the end of a row", customer.taken())
+            await _quiet(PAUSE_SECONDS, there, customer, report)
     if plan.is_short:
         for result in await at_once:
             yield told(result)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from graphql import DocumentNode
 
-from app import export, websocket
+from app import export, pressure, websocket
 from app.abuse.wire import socket_to
 from app.messages import Message
-from app.pressure import CPU_SECONDS_OF_A_REQUEST, UNSEEN_WAITING_MAX, RateLimited, Rates
+from app.pressure import CPU_SECONDS_OF_A_REQUEST, RateLimited, Rates
 from models.records import Account
 from resolvers.access import Viewer, ViewerKind
 from resolvers.turns import Turns
@@ -103,7 +103,8 @@ async def test_of_one_askers_unseen_documents_a_few_wait_and_the_others_come_bac
 ) -> None:
     attacker, customer = api.customer("acme"), api.customer("globex")
     judging = Judging(monkeypatch)
-    waiting = [f"Q{n}" for n in range(UNSEEN_WAITING_MAX)]
+    monkeypatch.setattr(pressure, "UNSEEN_WAITING_MAX", 20)
+    waiting = [f"Q{n}" for n in range(20)]
     async with asked(attacker, *waiting), asked(attacker, *waiting[-1:] * 50):
         body = {"query": unseen("OneMore")}
         refused = await attacker.http.post("/graphql", json=body)
