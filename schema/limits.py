@@ -37,7 +37,7 @@ DEFINITIONS_MAX = 100
 """Operations and fragments: the specification's rules walk from each to all that it leads to."""
 
 PARTS_MAX = 100
-"""Of an input object written in a document, all within it included: each mistake is told with it."""
+"""Of an input object in a document, with all that is within: each mistake in it is told with it."""
 
 MERGING_MAX = 15_000
 """Steps that finding out whether a document's fields can be merged may take, which grow with the
