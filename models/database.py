@@ -31,6 +31,8 @@ CONNECTION_LOST = (
 
 _SESSION = {
     "application_name": "usage-feed",
+    # Whoever waited for a lock must see what its last holder committed.
+    "default_transaction_isolation": "read committed",
     # A plan that depends on its parameters is made anew at every call, for more than a page's cost.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",

@@ -60,6 +60,20 @@ async def test_many_intents_share_calls_in_halves_and_one_alone_has_its_own(ledg
     await writer.close()
 
 
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_what_a_database_isolates_by_default_keeps_no_writer_from_booking(
+    ledger: Ledger, isolation: str
+) -> None:
+    account_id = await ledger.open(granted=1_000)
+    name = await ledger.db.fetchval("select quote_ident(current_database())")
+    await ledger.db.execute(
+        f"alter database {name} set default_transaction_isolation = '{isolation}'"
+    )
+    others = [await ledger.another_writer() for _ in range(PROCESSES)]
+    intents = [charge(ledger, account_id, 1) for _ in range(400)]
+    assert counted(await at_once(others, intents)) == {"Done": 400}
+
+
 async def test_64_writers_at_once_on_one_account_spend_exactly_what_is_available(
     ledger: Ledger,
 ) -> None:

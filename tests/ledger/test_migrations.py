@@ -13,8 +13,9 @@ from tortoise.exceptions import OperationalError
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from models.audit.fences import CLAIMED, claimed, found, missing
-from models.database import Database, orm_config
+from models.database import Database, DatabaseUnusable, orm_config
 from models.migrate import migrate
+from tests.conftest import execute, with_database
 from tests.ledger.support import Ledger
 from tests.ledger.test_audit import a_ledger_of_everything
 
@@ -55,6 +56,17 @@ async def test_a_ledger_of_everything_keeps_its_promises_on_every_postgresql_sup
         stack.push_async_callback(ledger.writer.close)
         await a_ledger_of_everything(ledger)
         await ledger.audited()
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres: str) -> None:
+    execute(
+        postgres,
+        "create database latin encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'",
+    )
+    latin = with_database(postgres, "latin")
+    with pytest.raises(DatabaseUnusable, match="UTF8"):
+        await migrate(latin)
+    execute(postgres, "drop database latin")
 
 
 async def test_four_processes_that_migrate_at_once_make_one_schema(
