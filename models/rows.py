@@ -39,15 +39,15 @@ ENTRY = (
     "e.granted_after, e.charged_after, e.refunded_after, e.adjusted_after, e.detail, e.campaign, "
     "e.charge_seq, e.job_seq, e.corrects_seq, e.rule, e.author, e.note, "
     "nullif(e.occurred_at, e.recorded_at), e.recorded_at, e.metadata, "
-    "e.reason_code, r.kind, r.title, r.fault"
+    "e.reason_code, r.title, r.fault"
 )
 """To select from `entry e join reason r on r.code = e.reason_code`, in the order of `Entry`; the
-reason's own columns come last.
+reason's own columns come last, but for its kind, which is the line's.
 
 An instant costs as much to read as a dozen numbers, and most lines have one and the same twice.
 """
 
-ENTRY_COLUMNS = len(Entry._fields) + 3
+ENTRY_COLUMNS = len(Entry._fields) + 2
 
 JOB = (
     "j.account_id, j.charge_seq, j.key, j.operation, j.campaign, j.status, j.started_at, "
@@ -95,12 +95,13 @@ def entries_of(rows: Iterable[Iterable[Any]]) -> list[Entry]:
     entries: list[Entry] = []
     for row in rows:
         values = list(row)
-        values[_KIND] = _KINDS[values[_KIND]]
+        kind = values[_KIND]
+        values[_KIND] = _KINDS[kind]
         values[_OCCURRED_AT] = values[_OCCURRED_AT] or values[_RECORDED_AT]
         code = values[_REASON]
         reason = reasons.get(code)
         if reason is None:
-            reason = reasons[code] = _reason(*values[_REASON:ENTRY_COLUMNS])
+            reason = reasons[code] = _reason(code, kind, *values[_REASON + 1 : ENTRY_COLUMNS])
         values[_REASON:] = (reason,)
         entries.append(_new(Entry, values))
     return entries

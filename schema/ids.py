@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 
 from models.feed import SEQ_MAX
 from models.rows import Ref
@@ -80,6 +81,7 @@ def _encode(text: str) -> str:
     return binascii.b2a_base64(text.encode(), newline=False).decode()
 
 
+@lru_cache(maxsize=4_096)
 def _decode(text: str) -> str:
     if len(text) > _LENGTH_MAX:
         return ""
