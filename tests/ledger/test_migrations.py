@@ -58,14 +58,14 @@ async def test_a_ledger_of_everything_keeps_its_promises_on_every_postgresql_sup
         await ledger.audited()
 
 
-async def test_a_database_that_cannot_hold_every_text_is_refused(postgres: str) -> None:
+def test_a_database_that_cannot_hold_every_text_is_refused(postgres: str) -> None:
     execute(
         postgres,
         "create database latin encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'",
     )
     latin = with_database(postgres, "latin")
     with pytest.raises(DatabaseUnusable, match="UTF8"):
-        await migrate(latin)
+        asyncio.run(migrate(latin))
     execute(postgres, "drop database latin")
 
 
