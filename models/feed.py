@@ -115,17 +115,21 @@ async def account_and_page(
 def _opening(account: str) -> str:
     return (
         f"select {ENTRY}, case when e.seq < least(a.last_seq, $2::int - 1) then null "
-        f"else row({ACCOUNT}) end from {account} a left join lateral (select x.* from entry x "
+        f"else row({ACCOUNT}) end from {account} left join lateral (select x.* from entry x "
         "where x.account_id = a.id and x.seq < $2::int and x.seq > $3::int "
         "order by x.seq desc limit $4) e on true "
         "left join reason r on r.code = e.reason_code order by e.seq desc"
     )
 
 
-_OPENING = _opening("(select * from account where id = $1)")
-# Lines are looked for by what bound_account returns: once it has bound the connection, and as of
-# the same moment, for it is stable and sees what this statement does.
-_BINDING_OPENING = _opening("bound_account($1)")
+_OPENING = _opening("(select * from account where id = $1) a")
+# Nothing is looked for before the connection is bound, for it is looked for by what that returned.
+# The account is read again, since what binds is a function that has a snapshot of its own: a line
+# could land in between, and be in the balance but not on the page.
+_BINDING_OPENING = _opening(
+    "(select id from bound_account($1) limit 1) b "
+    "cross join lateral (select * from account where id = b.id limit 1) a"
+)
 
 
 def _page_of(rows: Iterable[Iterable[Any]], slice_: Slice) -> Page:
