@@ -95,7 +95,7 @@ class JudgingSchema(strawberry.Schema):
         self, query: str, operation_name: str | None, context: Any
     ) -> limits.Measure | None:
         """What one operation of a document asks for; None where there is no such operation."""
-        return await self._in_turn(context, limits.measure, query, operation_name)
+        return await self.in_turn(context, limits.measure, query, operation_name)
 
     async def _refusal(self, text: str | None, context: Any) -> PreExecutionError | None:
         if not text or self._documents.known(text) is not None:
@@ -114,12 +114,12 @@ class JudgingSchema(strawberry.Schema):
         if judging is None:
             if viewer is not None and self._rates is not None:
                 self._rates.wait(viewer, sum(name == asker for name, _ in self._under_way))
-            work = self._in_turn(context, self._documents.judged, self._schema, text)
+            work = self.in_turn(context, self._documents.judged, self._schema, text)
             judging = self._under_way[asker, text] = asyncio.create_task(work)
             judging.add_done_callback(lambda _: self._under_way.pop((asker, text)))
         return await asyncio.shield(judging)
 
-    async def _in_turn(self, context: Any, work: Callable[..., _T], *given: Any) -> _T:
+    async def in_turn(self, context: Any, work: Callable[..., _T], *given: Any) -> _T:
         """Do the work in the thread, once it is the turn of who asks for it."""
         viewer = _viewer(context)
 

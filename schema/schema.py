@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from graphql.execution import Executor
@@ -10,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema import refusals
 from schema.compiled import CompiledExecutor, CompiledSchema
 from schema.compiled.executor import plans_of
+from schema.compiled.plans import Plan, compiled
 from schema.documents import Documents
 from schema.judging import JudgingSchema, Rates
 from schema.mutations import Mutation
@@ -24,10 +27,30 @@ class UsageSchema(CompiledSchema, JudgingSchema):
     judged first.
     """
 
+    def __init__(self, *given: Any, rates: Rates | None = None, **named: Any) -> None:
+        super().__init__(*given, rates=rates, **named)
+        self._compiling: set[asyncio.Task[None]] = set()
+        if rates is not None:
+            plans_of(self._schema).compile = self._compile_in_turn
+
     @property
     def operations_known(self) -> int:
         """Operations that are known by their text, compiled once they came again."""
         return len(plans_of(self._schema))
+
+    def _compile_in_turn(
+        self, executor: Executor[Any], keep: Callable[[Plan | None], None]
+    ) -> None:
+        """Compile where documents are judged, in the turn and at the cost of who asks: it takes up
+        to 0.2 s.
+        """
+
+        async def compile_and_keep() -> None:
+            keep(await self.in_turn(executor.context_value, compiled, executor))
+
+        task = asyncio.create_task(compile_and_keep())
+        self._compiling.add(task)
+        task.add_done_callback(self._compiling.discard)
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Nothing: `schema.errors` logs what is ours to log, without the texts of clients."""

@@ -25,7 +25,7 @@ from .inlining import Inliner, Made
 from .runtime import Site
 
 FIELDS_MAX = 600
-"""Each costs about 0.15 ms to compile, during which nothing else is answered."""
+"""Each costs about 0.3 ms to compile."""
 
 _HELPERS: dict[str, Any] = {
     "Coroutine": runtime.Coroutine,
@@ -88,7 +88,8 @@ class Compiler:
         groups = [{key: details} for key, details in fields.items()] if one_by_one else [fields]
         names = [self._write_select(root, group) for group in groups]
         # The text is made here alone: what a document or a schema names enters it through repr().
-        exec(compile("\n".join(self._texts), "<operation>", "exec"), self._names)  # noqa: S102
+        for text in self._texts:  # one by one: Python compiles a text without letting others go on
+            exec(compile(text, "<operation>", "exec"), self._names)  # noqa: S102
         for site, name in self._sites:
             site.complete = self._names[name]
         for branches, cls, name in self._branches:

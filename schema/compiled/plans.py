@@ -6,7 +6,9 @@ Owns the keys and the bounds of the memory.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -59,6 +61,9 @@ class Plans:
     """The plans of one schema, those used last."""
 
     def __init__(self) -> None:
+        self.compile: Callable[[Executor[Any], Callable[[Plan | None], None]], None] = _compile
+        """Makes the plan of what an executor runs and hands it over, now or later."""
+
         self._operations: OrderedDict[tuple[str, int], _Operation] = OrderedDict()
         self._prepared: OrderedDict[tuple[str, str | None], Prepared] = OrderedDict()
 
@@ -108,11 +113,17 @@ class Plans:
         operation.sights += 1
         if operation.sights < compile_at_sight or len(operation.plans) >= SHAPES_MAX:
             return None
-        operation.plans[shape] = plan = _compiled(executor)
-        return plan
+        operation.plans[shape] = None  # graphql-core runs it until there is one
+        self.compile(executor, partial(operation.plans.__setitem__, shape))
+        return operation.plans[shape]
 
 
-def _compiled(executor: Executor[Any]) -> Plan | None:
+def _compile(executor: Executor[Any], keep: Callable[[Plan | None], None]) -> None:
+    keep(compiled(executor))
+
+
+def compiled(executor: Executor[Any]) -> Plan | None:
+    """The plan of what an executor runs, if it can have one. Any thread may ask."""
     mutates = executor.operation.operation is OperationType.MUTATION
     try:
         return Plan(compile_operation(executor, one_by_one=mutates), mutates)

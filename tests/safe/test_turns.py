@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from graphql import DocumentNode
+from graphql.execution import Executor
 
 from app import export, pressure, websocket
 from app.abuse.wire import socket_to
@@ -21,7 +22,9 @@ from app.pressure import CPU_SECONDS_OF_A_REQUEST, RateLimited, Rates
 from models.records import Account
 from resolvers.access import Viewer, ViewerKind
 from resolvers.turns import Turns
-from schema import limits
+from schema import limits, schema
+from schema.compiled.executor import plans_of
+from schema.compiled.plans import Plan
 from tests.api.support import Api, Caller
 
 KNOWN = "{ viewer { kind } }"
@@ -117,6 +120,34 @@ async def test_of_one_askers_unseen_documents_a_few_wait_and_the_others_come_bac
         async with asked(customer, "Neighbours"):
             judging.go_on.set()
     assert Counter(judging.order) == dict.fromkeys([*waiting, "Neighbours"], 1)
+
+
+async def test_nobody_waits_for_a_plan(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, go_on, compiled = list[str](), threading.Event(), schema.compiled
+
+    def late(executor: Executor[Any]) -> Plan | None:
+        assert executor.operation.name is not None
+        made.append(executor.operation.name.value)
+        assert go_on.wait(30)
+        return compiled(executor)
+
+    monkeypatch.setattr(schema, "compiled", late)
+    customer = api.customer("acme")
+    for _ in range(5):
+        assert "errors" not in await customer.answer(unseen("Again"))
+    assert made == ["Again"]
+    assert plans(api) == []
+    go_on.set()
+    async with asyncio.timeout(5):
+        while not plans(api):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert "errors" not in await customer.answer(unseen("Again"))
+
+
+def plans(api: Api) -> list[Plan]:
+    known: Any = plans_of(api.process.schema._schema)  # pyright: ignore[reportPrivateUsage]
+    operations = known._operations.values()
+    return [plan for each in operations for plan in each.plans.values() if plan is not None]
 
 
 async def test_whoever_leaves_while_waiting_for_a_turn_keeps_it_from_nobody() -> None:
