@@ -41,6 +41,16 @@ async def ended(socket: Socket, number: str, query: str, **variables: Any) -> st
     return await end_of(socket, number)
 
 
+async def until(api: Api, *, followers: int, in_execution: int) -> None:
+    """Wait until the server has come so far."""
+    process = api.process
+    for _ in range(1_000):
+        if (process.services.bell.followers, process.load.now) == (followers, in_execution):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError((process.services.bell.followers, process.load.now))
+
+
 async def end_of(socket: Socket, number: str) -> str:
     while True:
         said = await socket.hear()
@@ -89,11 +99,11 @@ async def test_a_busy_server_turns_operations_of_sockets_away_and_counts_them_as
         async with socket_of(service) as socket, socket_of(service) as other:
             for number in range(5):  # who follows, waits: that is no work
                 await other.subscribe(f"live-{number}", LANDED, id=account)
-            await asyncio.sleep(0.3)
+                await until(api, followers=number + 1, in_execution=0)
             assert await ended(other, "1", QUERY) == "complete"
             async with held(api, ROW):
                 await socket.subscribe("write", write, input=charge(account, "waits"))
-                await asyncio.sleep(0.3)
+                await until(api, followers=5, in_execution=1)
                 assert await ended(other, "2", QUERY) == "OVERLOADED"
                 assert await ended(other, "3", LANDED, id=account) == "OVERLOADED"
                 assert (
