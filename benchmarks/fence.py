@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Iterable
 from statistics import median
 
 import orjson
@@ -16,14 +17,19 @@ import uvloop
 
 from benchmarks import data
 from benchmarks.contenders import ours
-from benchmarks.measuring import Load, Place, Round, load, post
+from benchmarks.measuring import Load, Place, Requests, Round, load, post
 from benchmarks.read import QUERY
 from benchmarks.stage import Contender, Stage, staged
 from schema import ids
 
 JOBS = 800
-KINDS = {"read": range(51, JOBS, 2), "remembered": range(51, 52)}
-"""The cursors of pages: so many that none is remembered when its turn comes again, or one."""
+PAGE = QUERY.replace("$after: String", "$after: String, $before: String").replace(
+    "after: $after", "after: $after, before: $before"
+)
+KINDS = {"read": (range(100, JOBS), range(40)), "remembered": (range(100, 101), range(1))}
+"""The cursors at both ends of pages: so many that none is remembered when its turn comes again, or
+one.
+"""
 
 Rounds = dict[tuple[str, int], list[tuple[Round, Round]]]
 """By kind of page and number of customers: rounds of the fenced server, each beside one without."""
@@ -38,13 +44,16 @@ async def measured(stage: Stage, options: argparse.Namespace) -> Rounds:
     unfenced = Contender("unfenced", command, fenced.environment)
     places = [stage.start(contender)[0] for contender in (fenced, unfenced)]
     cases: list[tuple[str, int]] = [(kind, n) for kind in KINDS for n in options.customers]
+    asked = {
+        (place, *case): _requests(place.url, customers[: case[1]], *KINDS[case[0]])
+        for place, case in itertools.product(places, cases)
+    }
     rounds: Rounds = {}
     for number in range(options.rounds + 1):
         for kind, asking in cases:
             pair: dict[Place, Round] = {}
             for place in places if number % 2 else reversed(places):  # neither is always second
-                requests = _pages(place.url, customers[:asking], KINDS[kind])
-                work = Load(itertools.cycle(enumerate(requests)), mark=b"endCursor")
+                work = Load(asked[place, kind, asking], mark=b"endCursor")
                 pair[place] = await load(place, work, options.connections, options.seconds)
             if number:
                 behind, before = (pair[place] for place in places)
@@ -52,15 +61,19 @@ async def measured(stage: Stage, options: argparse.Namespace) -> Rounds:
     return rounds
 
 
-def _pages(url: str, customers: list[data.Customer], cursors: range) -> list[bytes]:
+def _requests(
+    url: str, customers: list[data.Customer], after: Iterable[int], before: Iterable[int]
+) -> Requests:
     """Pages of 50 lines, of customers in turn."""
-    return [_page(url, customer, after) for after in cursors for customer in customers]
-
-
-def _page(url: str, customer: data.Customer, after: int) -> bytes:
-    variables = {"account": ids.account(customer.account_id), "after": ids.cursor(after)}
-    body = orjson.dumps({"query": QUERY, "variables": variables})
-    return post(url, "/graphql", customer.token, body)
+    turns = itertools.product(before, after, customers)
+    for number, (newer_than, older_than, customer) in enumerate(itertools.cycle(turns)):
+        variables = {
+            "account": ids.account(customer.account_id),
+            "after": ids.cursor(older_than),
+            "before": ids.cursor(newer_than),
+        }
+        body = orjson.dumps({"query": PAGE, "variables": variables})
+        yield number, post(url, "/graphql", customer.token, body)
 
 
 def told(kind: str, asking: int, pairs: list[tuple[Round, Round]]) -> str:

@@ -6,6 +6,7 @@ import argparse
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 import orjson
@@ -13,7 +14,7 @@ import uvloop
 
 from benchmarks import data, report
 from benchmarks.contenders import ours
-from benchmarks.measuring import Load, Place, Round, answer, load, post
+from benchmarks.measuring import Load, Place, Requests, Round, answer, load, post
 from benchmarks.picture import Lines, drawn_lines
 from benchmarks.stage import Stage, staged
 from benchmarks.write import Charges
@@ -21,21 +22,21 @@ from models.migrate import migrate
 from resolvers.access import Scope
 from schema import ids
 
-QUERY = """query Page($account: ID!, $after: String, $filter: UsageFilter) {
-account(id: $account) { balance usage(first: 50, after: $after, filter: $filter) {
+QUERY = """query Page($account: ID!, $after: String, $before: String, $filter: UsageFilter) {
+account(id: $account) { balance usage(first: 50, after: $after, before: $before, filter: $filter) {
 pageInfo { hasNextPage endCursor } edges { node { __typename
 ... on LedgerEntry { id seq amount balanceAfter campaign occurredAt recordedAt
 reason { code title detail fault } } ... on Refund { automatic charge { id amount } } } } } } }"""
 RARE: dict[str, object] = {"filter": {"campaign": "rare"}}
-PAGES: dict[str, Callable[[int, int], dict[str, object]]] = {
-    "newest page": lambda size, turn: {"after": ids.cursor(size + 1 + turn)},
-    "deepest page": lambda size, turn: {"after": ids.cursor(51 + turn)},
-    "rare campaign": lambda size, turn: RARE | {"after": ids.cursor(size + 1 + turn)},
-    "deepest of a rare campaign": lambda size, turn: RARE | {"after": ids.cursor(9_953 + turn)},
+PAGES: dict[str, Callable[[int], dict[str, object]]] = {
+    "newest page": lambda size: {"after": size + 1},
+    "deepest page": lambda size: {"after": 71},
+    "rare campaign": lambda size: RARE | {"after": size + 1},
+    "deepest of a rare campaign": lambda size: RARE | {"after": 9_953},
 }
-"""What is asked for, of so many lines, at each turn; a cursor may stand before the newest line."""
-TURNS = 1_000
-"""As many pages are not remembered."""
+"""What is asked for, of so many lines; a cursor may stand before the newest line."""
+CURSORS_AFTER, CURSORS_BEFORE = 1_000, 20
+"""As many take turns at both ends of a page: so many together that none is remembered."""
 CHARGES = "charges at 64 connections"
 FILL = Path(__file__).with_name("growth.sql").read_text()
 
@@ -51,21 +52,21 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
     accounts = await _accounts(stage.dsn)
     key = await data.service_token(stage.dsn, Scope.CHARGES_WRITE)
     place = stage.start(ours(stage))[0]
+    asked = {
+        (kind, size): _requests(place, stage, accounts, kind, size)
+        for size in options.lines
+        for kind in PAGES
+    }
     rounds: dict[tuple[str, str], list[Round]] = {}
     for number, kind in itertools.product(range(options.rounds + 1), [*PAGES, CHARGES]):
         for size in options.lines:
-            account = accounts[f"growth-{size}"]
             if kind == CHARGES:
-                requests = Charges(key, [account], f"{size}-{number}").requests(
-                    "ours", place, "hot"
-                )
-                work = Load(requests, mark=b'"balanceAfter"')
+                charges = Charges(key, [accounts[f"growth-{size}"]], f"{size}-{number}")
+                work = Load(charges.requests("ours", place, "hot"), mark=b'"balanceAfter"')
                 one = await load(place, work, 64, options.seconds)
             else:
-                token = stage.credentials.customer(f"growth-{size}")
-                pages = _pages(place, token, account, kind, size)
-                await _check(place, pages)
-                work = Load(enumerate(itertools.cycle(pages)), mark=b"endCursor")
+                await _check(place, next(asked[kind, size])[1])
+                work = Load(asked[kind, size], mark=b"endCursor")
                 one = await load(place, work, 1, options.seconds)
             if number:  # the first round warms up
                 rounds.setdefault((f"{size:,}", kind), []).append(one)
@@ -79,18 +80,25 @@ async def _accounts(dsn: str) -> dict[str, int]:
     return {row["key"]: row["id"] for row in rows}
 
 
-def _pages(place: Place, token: str, account: int, kind: str, size: int) -> list[bytes]:
-    about = {"account": ids.account(account)}
-    asked = [{"query": QUERY, "variables": about | PAGES[kind](size, t)} for t in range(TURNS)]
-    return [post(place.url, "/graphql", token, orjson.dumps(one)) for one in asked]
+def _requests(
+    place: Place, stage: Stage, accounts: dict[str, int], kind: str, size: int
+) -> Requests:
+    token = stage.credentials.customer(f"growth-{size}")
+    about = {"account": ids.account(accounts[f"growth-{size}"])}
+    asked = PAGES[kind](size)
+    first = cast("int", asked["after"])
+    for number in itertools.count():
+        before, after = divmod(number % (CURSORS_AFTER * CURSORS_BEFORE), CURSORS_AFTER)
+        turn = {"after": ids.cursor(first + after), "before": ids.cursor(before)}
+        body = {"query": QUERY, "variables": about | asked | turn}
+        yield number, post(place.url, "/graphql", token, orjson.dumps(body))
 
 
-async def _check(place: Place, pages: list[bytes]) -> None:
-    """Every page that is measured holds 50 lines."""
-    for request in (pages[0], pages[-1]):
-        told = orjson.loads(await answer(place.url, request))
-        lines = told["data"]["account"]["usage"]["edges"]
-        assert len(lines) == 50, f"{len(lines)} lines: {told.get('errors')}"
+async def _check(place: Place, request: bytes) -> None:
+    """A page that is measured holds 50 lines."""
+    told = orjson.loads(await answer(place.url, request))
+    lines = told["data"]["account"]["usage"]["edges"]
+    assert len(lines) == 50, f"{len(lines)} lines: {told.get('errors')}"
 
 
 def _picture(rounds: report.Rounds, sizes: list[int]) -> str:

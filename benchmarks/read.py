@@ -14,7 +14,7 @@ import uvloop
 
 from benchmarks import data, report
 from benchmarks.contenders import NODE_FOLDER, in_node, in_python, node_is_here, ours
-from benchmarks.measuring import Load, Place, Requests, Round, answer, load, post
+from benchmarks.measuring import Load, Place, Round, answer, load, post
 from benchmarks.stage import Contender, Stage, staged
 from schema import ids
 
@@ -42,7 +42,9 @@ DATES = "mercurius dates"
 ON_NODE = (PEER, "postgraphile flat", "mercurius", DATES)
 AFRESH = "ours afresh"
 CURSORS = 200
-"""Pages of each customer that are asked for in turn, so that none of them is remembered."""
+"""Pages of each customer that are asked for in turn: so many in all that none is remembered when
+its turn comes again.
+"""
 CONTENDERS = ("ours", AFRESH, *IN_PYTHON, *ON_NODE)
 
 
@@ -64,10 +66,11 @@ async def measured(stage: Stage, options: argparse.Namespace) -> dict[tuple[str,
         for name, page in told.items():
             right = _in_milliseconds(told[FLOOR]) if name == DATES else told[FLOOR]
             assert page == right, f"{name} answers another page: {page} {right}"
+    turns = {name: itertools.cycle(enumerate(requests[name])) for name in places}
     rounds: dict[tuple[str, str], list[Round]] = {}
     for number, connections in itertools.product(range(options.rounds + 1), options.connections):
         for name, place in places.items():
-            work = Load(_turns(requests[name]), mark=b"endCursor")
+            work = Load(turns[name], mark=b"endCursor")
             one = await load(place, work, connections, options.seconds)
             if number:  # the first round warms up
                 rounds.setdefault((name, str(connections)), []).append(one)
@@ -115,10 +118,6 @@ def _pages(name: str) -> list[dict[str, str]]:
 
 def _account(name: str, customer: data.Customer) -> str | int:
     return customer.account_id if name.startswith(PEER) else ids.account(customer.account_id)
-
-
-def _turns(requests: list[bytes]) -> Requests:
-    return itertools.cycle(enumerate(requests))
 
 
 def _normal(body: bytes) -> Any:
