@@ -54,7 +54,7 @@ class _Bound:
 
 
 class Fence:
-    """Lends connections that see one account, `size` of them at most."""
+    """Lends connections that see one account. Opens at most `size`, and none before it must."""
 
     def __init__(self, dsn: str, size: int) -> None:
         self._dsn = dsn
@@ -62,11 +62,6 @@ class Fence:
         self._size = size
         self._idle: list[_Bound] = []
         self._open = 0
-
-    async def start(self) -> None:
-        """Open all connections: who asks first would wait for them, and everybody beside him."""
-        while self._open < self._size:
-            self._idle.append(await self._opened())
 
     def around(self, account_id: int | None) -> FencedReads:
         """Reads to which the lines of `account_id` alone exist; of None, no line does."""
