@@ -13,7 +13,10 @@ from graphql import FieldNode, FragmentSpreadNode, SelectionSetNode, value_from_
 
 from schema.context import Info
 
-_REMEMBERED_MAX = 1_000
+LETTERS_MAX = 524_288
+"""Of the documents that remembered fields are of, for each field: a document takes up to 250 bytes
+a letter.
+"""
 
 
 class _Below(NamedTuple):
@@ -26,8 +29,29 @@ class _Below(NamedTuple):
     """Those that stand directly below, by name."""
 
 
-_below: dict[int, _Below] = {}
-"""By the node's identity."""
+class _Memory:
+    """What stands below fields, by the node's identity; when it is full, it begins anew."""
+
+    def __init__(self) -> None:
+        self._below: dict[int, _Below] = {}
+        self._letters = 0
+
+    def __len__(self) -> int:
+        return len(self._below)
+
+    def of(self, node: FieldNode, fragments: Any) -> _Below:
+        known = self._below.get(id(node))
+        if known is None:
+            letters = len(node.loc.source.body) if node.loc else 0
+            if self._letters + letters > LETTERS_MAX:
+                self._below.clear()
+                self._letters = 0
+            self._letters += letters
+            known = self._below[id(node)] = _looked_below(node, fragments)
+        return known
+
+
+_memory = _Memory()
 
 
 def asked_below(info: Info) -> frozenset[str]:
@@ -54,15 +78,7 @@ def arguments_below(info: Info, name: str) -> dict[str, Any] | None:
 def _all_below(info: Info) -> list[_Below]:
     # Strawberry's `selected_fields` builds a tree of everything.
     raw = cast("Any", info)._raw_info
-    found: list[_Below] = []
-    for node in raw.field_nodes:
-        known = _below.get(id(node))
-        if known is None:
-            if len(_below) >= _REMEMBERED_MAX:
-                _below.clear()
-            known = _below[id(node)] = _looked_below(node, raw.fragments)
-        found.append(known)
-    return found
+    return [_memory.of(node, raw.fragments) for node in raw.field_nodes]
 
 
 def _looked_below(node: FieldNode, fragments: Any) -> _Below:

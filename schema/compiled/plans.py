@@ -29,6 +29,8 @@ from .prepared import Prepared
 from .runtime import serially as run_serially
 
 OPERATIONS_MAX = 500
+LETTERS_MAX = 524_288
+"""Of the texts of all of them, once more for each plan, which takes up to 400 bytes a letter."""
 SHAPES_MAX = 8
 _CONDITIONS = frozenset({"skip", "include"})
 
@@ -88,7 +90,8 @@ class Plans:
         known = Prepared(executor)
         for called in {name.value if name else None, *([None] if len(operations) == 1 else [])}:
             self._prepared[text, called] = known
-        while len(self._prepared) > 2 * OPERATIONS_MAX:
+        # An operation that is alone in its document is in twice.
+        while len(self._prepared) > 2 * OPERATIONS_MAX or self._letters_prepared > 2 * LETTERS_MAX:
             self._prepared.popitem(last=False)
 
     def find(self, executor: Executor[Any], compile_at_sight: int) -> Plan | None:
@@ -100,8 +103,7 @@ class Plans:
         operation = self._operations.get(key)
         if operation is None:
             operation = self._operations[key] = _Operation(_conditions(executor))
-            if len(self._operations) > OPERATIONS_MAX:
-                self._operations.popitem(last=False)
+            self._make_room()
         else:
             self._operations.move_to_end(key)
         if operation.conditions is None:
@@ -114,8 +116,25 @@ class Plans:
         if operation.sights < compile_at_sight or len(operation.plans) >= SHAPES_MAX:
             return None
         operation.plans[shape] = None  # graphql-core runs it until there is one
+        self._make_room()
         self.compile(executor, partial(operation.plans.__setitem__, shape))
         return operation.plans[shape]
+
+    def _make_room(self) -> None:
+        """Forget the operations used longest ago, but not the last one."""
+        while len(self._operations) > 1 and (
+            len(self._operations) > OPERATIONS_MAX or self._letters > LETTERS_MAX
+        ):
+            self._operations.popitem(last=False)
+
+    @property
+    def _letters(self) -> int:
+        known = self._operations.items()
+        return sum(len(text) * (1 + len(operation.plans)) for (text, _), operation in known)
+
+    @property
+    def _letters_prepared(self) -> int:
+        return sum(len(text) for text, _ in self._prepared)
 
 
 def _compile(executor: Executor[Any], keep: Callable[[Plan | None], None]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import pytest
 from graphql import execute, parse
 from strawberry.extensions import SchemaExtension
 
@@ -84,6 +85,33 @@ def test_each_shape_that_conditions_give_a_document_has_its_own_plan_up_to_a_bou
         plan = ran(schema, text, chosen)
         found |= {id(plan)} if plan else set()
     assert len(found) == plans.SHAPES_MAX
+
+
+def test_long_operations_are_kept_in_smaller_number_with_their_plans_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    schema = core(awkward.build())
+    texts = [f"{{ n{number:02}: number }}" for number in range(20)]
+    monkeypatch.setattr(plans, "LETTERS_MAX", 8 * len(texts[0]))
+    found = [[ran(schema, text) for _ in range(2)][1] for text in texts]
+    assert None not in found
+    assert len(plans_of(schema)) == 4
+    assert [ran(schema, text) for text in texts[-4:]] == found[-4:]
+    assert ran(schema, texts[0]) is None
+
+
+async def test_long_operations_are_made_ready_in_smaller_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    schema = awkward.build(Compiled)
+    texts = [f"query Q{number:02} {{ number }}" for number in range(20)]
+    monkeypatch.setattr(plans, "LETTERS_MAX", 8 * len(texts[0]))
+    for text in texts:
+        assert (await schema.execute(text, context_value=menagerie.World())).errors is None
+    known = plans_of(core(schema))
+    ready = [text for text in texts if known.prepared(text, None)]
+    assert ready == [text for text in texts if known.prepared(text, text[6:9])]
+    assert ready == texts[-8:]
 
 
 def test_no_more_plans_are_kept_than_the_bound_and_those_used_last_stay() -> None:
