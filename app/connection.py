@@ -111,7 +111,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def shutdown(self) -> None:
-        super().shutdown()
+        if self.transport.is_closing():  # uvicorn would say goodbye to a client that has said it
+            self.stop_keepalive()
+        else:
+            super().shutdown()
         self.loop.call_later(self.seconds_to_linger_at_shutdown, self.transport.abort)
 
     def _give_up(self, reason: str) -> None:

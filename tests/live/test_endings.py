@@ -18,6 +18,7 @@ from tests.live.wire import close_frame, connected, raw_socket, rest_of, say
 
 FROM_THE_START = "c2VxOjA="
 LINES = 6_000
+EMPTY_CLOSE = b"\x88\x80" + bytes(4)
 
 
 class Impatient(WebSocketProtocol):
@@ -150,3 +151,17 @@ async def test_a_stopped_server_completes_its_event_streams(
             assert time.monotonic() - began < 2
         assert received.count("event: next") == 2
         assert received.rstrip().endswith("event: complete\r\ndata:")
+
+
+async def test_a_stop_is_in_order_beside_a_client_that_said_goodbye_and_reads_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with door(database_url, tmp_path) as there, raw_socket(there) as raw:
+        await _follow_more_than_buffers_hold(raw, there)
+        await asyncio.sleep(0.5)
+        await asyncio.get_running_loop().sock_sendall(raw, EMPTY_CLOSE)
+        await eventually(lambda: there.process.services.bell.followers == 0)
+        assert there.connections() == 1, "what it has not read keeps it open"
+        began = time.monotonic()
+        await there.stop()
+        assert time.monotonic() - began < 3
