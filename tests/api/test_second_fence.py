@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -53,6 +55,22 @@ async def two_accounts(service: Caller) -> tuple[str, str]:
     return opened[0], opened[1]
 
 
+async def two_account_ids(service: Caller) -> tuple[int, int]:
+    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
+    assert own is not None
+    assert foreign is not None
+    return own, foreign
+
+
+@asynccontextmanager
+async def fence_of(database_url: str, size: int = 1) -> AsyncGenerator[Fence]:
+    fence = Fence(database_url, size=size)
+    try:
+        yield fence
+    finally:
+        await fence.close()
+
+
 async def test_the_database_alone_lets_nothing_through(
     api: Api, service: Caller, no_first_fence: None
 ) -> None:
@@ -80,9 +98,7 @@ async def test_the_database_alone_lets_nothing_through(
 async def test_reads_behind_the_fence_see_one_account_whatever_they_ask_for(
     api: Api, service: Caller
 ) -> None:
-    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
-    assert own is not None
-    assert foreign is not None
+    own, foreign = await two_account_ids(service)
     reads = api.process.services.fence.around(own)
     assert await feed.later(reads, foreign, 0, 100) == []
     assert (await feed.page(reads, foreign, feed.Slice(50))).entries == []
@@ -101,9 +117,8 @@ async def test_reads_behind_the_fence_see_one_account_whatever_they_ask_for(
 async def test_a_connection_that_served_one_customer_shows_the_next_nothing_of_it(
     api: Api, service: Caller, database_url: str
 ) -> None:
-    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
-    fence = Fence(database_url, size=1)
-    try:
+    own, foreign = await two_account_ids(service)
+    async with fence_of(database_url) as fence:
         for _ in range(3):
             for account_id in (own, foreign, None):
                 reads = fence.around(account_id)
@@ -115,13 +130,11 @@ async def test_a_connection_that_served_one_customer_shows_the_next_nothing_of_i
                 for account_id in (own, foreign) * 20
             )
         )
-        assert both == [3 * (own or 0), 3 * (foreign or 0)] * 20
-    finally:
-        await fence.close()
+        assert both == [3 * own, 3 * foreign] * 20
 
 
 async def test_a_customers_connection_writes_nothing(api: Api, service: Caller) -> None:
-    own, _ = (ids.to_account(text) for text in await two_accounts(service))
+    own, _ = await two_account_ids(service)
     reads = api.process.services.fence.around(own)
     before = await reads.fetch("select * from account")
     for statement in (
@@ -142,9 +155,7 @@ async def test_a_customers_connection_writes_nothing(api: Api, service: Caller) 
 
 
 async def test_a_statement_reads_behind_the_fence_too(api: Api, service: Caller) -> None:
-    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
-    assert own is not None
-    assert foreign is not None
+    own, foreign = await two_account_ids(service)
     reads = api.process.services.fence.around(own)
     page = await feed.page(reads, own, feed.Slice(1))
     start, end = page.entries[0].recorded_at.replace(year=2020), page.entries[0].recorded_at
@@ -157,10 +168,9 @@ async def test_a_statement_reads_behind_the_fence_too(api: Api, service: Caller)
 async def test_connections_that_the_database_closed_are_not_lent_again(
     api: Api, service: Caller, database_url: str
 ) -> None:
-    own, _ = (ids.to_account(text) for text in await two_accounts(service))
-    fence = Fence(database_url, size=2)
-    reads = fence.around(own)
-    try:
+    own, _ = await two_account_ids(service)
+    async with fence_of(database_url, size=2) as fence:
+        reads = fence.around(own)
         await asyncio.gather(*(reads.fetchval("select pg_sleep(0.1)") for _ in range(2)))
         async with owner_of(api.process) as db:
             ended = await db.fetchval(
@@ -171,8 +181,6 @@ async def test_connections_that_the_database_closed_are_not_lent_again(
         await asyncio.sleep(0.2)
         assert await reads.fetchval("select count(*) from entry") == 3
         assert await asyncio.gather(*(reads.fetchval("select 1") for _ in range(4))) == [1] * 4
-    finally:
-        await fence.close()
 
 
 async def test_the_database_alone_lets_no_live_line_through(
@@ -205,12 +213,9 @@ async def test_the_database_alone_lets_no_live_line_through(
 async def test_reading_the_account_binds_a_connection_to_it_and_to_no_other(
     api: Api, service: Caller, database_url: str
 ) -> None:
-    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
-    assert own is not None
-    assert foreign is not None
-    fence = Fence(database_url, size=1)
+    own, foreign = await two_account_ids(service)
     bound = "select coalesce(own_account(), 0)"
-    try:
+    async with fence_of(database_url) as fence:
         for account_id, other in ((own, foreign), (foreign, own)) * 2:
             reads = fence.around(account_id)
             found = await ledger_accounts.by_id(reads, account_id)
@@ -221,18 +226,13 @@ async def test_reading_the_account_binds_a_connection_to_it_and_to_no_other(
             assert await ledger_accounts.by_id(fence.around(other), account_id) is None
             assert await fence.around(None).fetchval(bound) == 0
             assert await ledger_accounts.by_id(fence.around(None), account_id) is None
-    finally:
-        await fence.close()
 
 
 async def test_an_account_and_its_page_are_read_behind_the_fence_in_one_statement(
     api: Api, service: Caller, database_url: str
 ) -> None:
-    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
-    assert own is not None
-    assert foreign is not None
-    fence = Fence(database_url, size=1)
-    try:
+    own, foreign = await two_account_ids(service)
+    async with fence_of(database_url) as fence:
         for account_id, other in ((own, foreign), (foreign, own), (foreign, own), (own, foreign)):
             reads = fence.around(account_id)
             found = await feed.account_and_page(reads, account_id, feed.Slice(2))
@@ -254,23 +254,18 @@ async def test_an_account_and_its_page_are_read_behind_the_fence_in_one_statemen
                 await feed.account_and_page(reads, foreign + own - account_id, feed.Slice(2))
                 is None
             )
-    finally:
-        await fence.close()
 
 
 @pytest.mark.parametrize("newer_than", [None, 3])
 async def test_an_account_and_the_page_read_with_it_are_of_one_moment(
     api: Api, service: Caller, database_url: str, newer_than: int | None
 ) -> None:
-    own, foreign = (ids.to_account(text) for text in await two_accounts(service))
-    assert own is not None
-    assert foreign is not None
+    own, foreign = await two_account_ids(service)
     grant = GrantCredits(
         account_id=own, idempotency_key="late", amount=5, reason_code="GRANT_PROMO"
     )
     piece = feed.Slice(10, newer_than=newer_than)
-    fence = Fence(database_url, size=1)
-    try:
+    async with fence_of(database_url) as fence:
         await feed.account_and_page(fence.around(foreign), foreign, piece)  # known by now
         async with owner_of(api.process) as db, db.pool.acquire() as connection:
             async with connection.transaction():
@@ -283,8 +278,6 @@ async def test_an_account_and_the_page_read_with_it_are_of_one_moment(
         account, page = found
         oldest = newer_than or 0
         assert [entry.seq for entry in page.entries] == list(range(account.last_seq, oldest, -1))
-    finally:
-        await fence.close()
 
 
 async def _waits_for_an_account(db: Database) -> None:
@@ -299,10 +292,9 @@ async def _waits_for_an_account(db: Database) -> None:
 async def test_a_migration_beneath_the_fence_is_not_noticed(
     api: Api, service: Caller, database_url: str
 ) -> None:
-    own, _ = (ids.to_account(text) for text in await two_accounts(service))
-    fence = Fence(database_url, size=1)
-    reads = fence.around(own)
-    try:
+    own, _ = await two_account_ids(service)
+    async with fence_of(database_url) as fence:
+        reads = fence.around(own)
         before = await reads.fetch("select * from account")
         async with owner_of(api.process) as db:
             await db.execute("alter table account add column later int default 7")
@@ -310,20 +302,15 @@ async def test_a_migration_beneath_the_fence_is_not_noticed(
             (after,) = await reads.fetch("select * from account")
             assert dict(after) == {**before[0], "later": 7}
         assert fence.counts() == (1, 1)
-    finally:
-        await fence.close()
 
 
 async def test_a_connection_keeps_no_more_statements_than_it_may(
     api: Api, service: Caller, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, _ = (ids.to_account(text) for text in await two_accounts(service))
+    own, _ = await two_account_ids(service)
     monkeypatch.setattr(models_fence, "STATEMENTS_MAX", 3)
-    fence = Fence(database_url, size=1)
-    reads = fence.around(own)
-    try:
+    async with fence_of(database_url) as fence:
+        reads = fence.around(own)
         for number in range(10):
             assert await reads.fetchval(f"select {number}") == number
         assert await reads.fetchval("select count(*) from pg_prepared_statements") <= 5
-    finally:
-        await fence.close()
