@@ -49,7 +49,7 @@ class Doorway:
             await refusal(scope, receive, send)
             return
         began, door = time.monotonic(), _door(scope["path"])
-        request_id = scope["request_id"] = f"{_ids.getrandbits(64):016x}"
+        request_id = scope["request_id"] = new_request_id()
         begun = False
 
         async def send_through(message: Message) -> None:
@@ -72,10 +72,14 @@ class Doorway:
             await _answer_to(error, request_id, door)(scope, receive, send_through)
 
 
+def new_request_id() -> str:
+    """What an answer and the log call one request, or one operation of a socket."""
+    return f"{_ids.getrandbits(64):016x}"
+
+
 def away(request_id: str, lost: Exception) -> Response:
     """The answer beside a database that is away."""
-    log.warning("the database is away", request_id=request_id, error=repr(lost))
-    body = errors.error_body("The database is away for a moment.", errors.UNAVAILABLE)
+    body = errors.unavailable(request_id, lost)
     return Response(orjson.dumps(body), 503, {"Retry-After": "1"}, "application/json")
 
 

@@ -74,14 +74,8 @@ async def answer(request: Request, process: Process) -> Response:
         status = 504 if media_type == GRAPHQL_JSON else 200
         response = _refusal(status, str(slow), slow.code, media_type, {})
     except CONNECTION_LOST as lost:
-        log.warning("the database is away", request_id=request_id, error=repr(lost))
-        response = _refusal(
-            503,
-            "The database is away for a moment.",
-            "UNAVAILABLE",
-            media_type,
-            {"Retry-After": "1"},
-        )
+        body = errors.unavailable(request_id, lost)
+        response = _json(body, 503, media_type, {"Retry-After": "1"})
     except Exception:
         log.exception("a request failed", request_id=request_id)
         response = _json(errors.internal_error(request_id), 500, media_type)

@@ -7,7 +7,6 @@ messages (`messages`), no execution (the schema) and no delivery (`subscriptions
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
@@ -22,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 from uvicorn.protocols.utils import ClientDisconnected
 
+from app.doorway import new_request_id
 from app.messages import Closing, Code, Message, question_of, read
 from app.pressure import Beginning, ComeBack, TooSlow
 from app.process import Process
@@ -282,7 +282,7 @@ class _Conversation:
 
     async def _run(self, operation_id: str, results: Results, beginning: Beginning) -> Message:
         """Send the operation's results; returns the message that ends it."""
-        request_id = secrets.token_hex(8)
+        request_id = new_request_id()
         begin = orjson.dumps({"id": operation_id, "type": "next"}).decode()[:-1] + ',"payload":'
         try:
             async with aclosing(results):

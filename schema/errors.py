@@ -64,6 +64,12 @@ def internal_error(request_id: str) -> dict[str, Any]:
     return error_body(message, INTERNAL, requestId=request_id)
 
 
+def unavailable(request_id: str, lost: BaseException | None) -> dict[str, Any]:
+    """A response beside a database that is away; the log has how it was lost."""
+    log.warning("the database is away", request_id=request_id, error=repr(lost))
+    return error_body("The database is away for a moment. Try again.", UNAVAILABLE)
+
+
 def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
     code = _code(error)
     shown: dict[str, Any] = dict(error.formatted)
@@ -72,8 +78,7 @@ def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
         log.error("a request failed", request_id=request_id, path=error.path, exc_info=cause)
         return shown | internal_error(request_id)["errors"][0]
     if code == UNAVAILABLE:
-        log.warning("the database is away", request_id=request_id, error=repr(error.original_error))
-        shown["message"] = "The database is away for a moment. Try again."
+        return shown | unavailable(request_id, error.original_error)["errors"][0]
     if len(shown["message"]) > MESSAGE_LENGTH_MAX:
         shown["message"] = error.message[: MESSAGE_LENGTH_MAX - 1] + "…"
     shown["extensions"] = {"code": code}
