@@ -38,15 +38,14 @@ class Site:
         self.type = type_
         self.complete: Callable[[Any, Any, Any], Any] = self._unforeseen
         """Completes a value that is there. Raises its error; may return a coroutine."""
-        self._place: Place | None = None
+        self._place = Place()
         self._has_place: bool | None = None
 
     def place(self, run: Any) -> Place | None:
         """What stands for the field and its selection; None where an argument below decides."""
         if self._has_place is None:
             self._has_place = not takes_arguments_below(self.nodes, run.fragments)
-            self._place = Place() if self._has_place else None
-        return self._place
+        return self._place if self._has_place else None
 
     def _unforeseen(self, run: Any, value: Any, path: Any) -> Any:
         return unforeseen(run, self, value, path)
