@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import asyncpg
 import orjson
@@ -27,14 +25,14 @@ account(id: $account) { balance usage(first: 50, after: $after, before: $before,
 pageInfo { hasNextPage endCursor } edges { node { __typename
 ... on LedgerEntry { id seq amount balanceAfter campaign occurredAt recordedAt
 reason { code title detail fault } } ... on Refund { automatic charge { id amount } } } } } } }"""
-RARE: dict[str, object] = {"filter": {"campaign": "rare"}}
-PAGES: dict[str, Callable[[int], dict[str, object]]] = {
-    "newest page": lambda size: {"after": size + 1},
-    "deepest page": lambda size: {"after": 71},
-    "rare campaign": lambda size: RARE | {"after": size + 1},
-    "deepest of a rare campaign": lambda size: RARE | {"after": 9_953},
+RARE = {"campaign": "rare"}
+PAGES: dict[str, tuple[int | None, dict[str, str] | None]] = {
+    "newest page": (None, None),
+    "deepest page": (71, None),
+    "rare campaign": (None, RARE),
+    "deepest of a rare campaign": (9_953, RARE),
 }
-"""What is asked for, of so many lines; a cursor may stand before the newest line."""
+"""The line that a page follows, None for one that is still to come, and the page's filter."""
 CURSORS_AFTER, CURSORS_BEFORE = 1_000, 20
 """As many take turns at both ends of a page: so many together that none is remembered."""
 CHARGES = "charges at 64 connections"
@@ -84,13 +82,13 @@ def _requests(
     place: Place, stage: Stage, accounts: dict[str, int], kind: str, size: int
 ) -> Requests:
     token = stage.credentials.customer(f"growth-{size}")
-    about = {"account": ids.account(accounts[f"growth-{size}"])}
-    asked = PAGES[kind](size)
-    first = cast("int", asked["after"])
+    account = ids.account(accounts[f"growth-{size}"])
+    follows, chosen = PAGES[kind]
+    first = size + 1 if follows is None else follows
     for number in itertools.count():
         before, after = divmod(number % (CURSORS_AFTER * CURSORS_BEFORE), CURSORS_AFTER)
         turn = {"after": ids.cursor(first + after), "before": ids.cursor(before)}
-        body = {"query": QUERY, "variables": about | asked | turn}
+        body = {"query": QUERY, "variables": {"account": account, "filter": chosen} | turn}
         yield number, post(place.url, "/graphql", token, orjson.dumps(body))
 
 
