@@ -81,10 +81,13 @@ def _encode(text: str) -> str:
     return binascii.b2a_base64(text.encode(), newline=False).decode()
 
 
-@lru_cache(maxsize=4_096)
 def _decode(text: str) -> str:
-    if len(text) > _LENGTH_MAX:
-        return ""
+    """The text that an id or a cursor stands for; empty for what is neither."""
+    return _decoded(text) if len(text) <= _LENGTH_MAX else ""
+
+
+@lru_cache(maxsize=4_096)
+def _decoded(text: str) -> str:
     try:
         return binascii.a2b_base64(text, strict_mode=True).decode("ascii")
     except (binascii.Error, ValueError):

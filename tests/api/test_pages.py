@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -300,6 +301,17 @@ async def test_an_id_that_names_nothing_is_answered_like_a_missing_thing(feed: F
     assert refused["recordCharge"]["__typename"] == "AccountNotFound"
     refused = await feed.caller.do("refundCharge", charge=feed.account, reasonCode="GOODWILL")
     assert refused["__typename"] == "ChargeNotFound"
+
+
+def test_a_text_that_is_too_long_to_be_an_id_is_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            assert ids.to_account(f"{number}".ljust(100_000)) is None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000, kept
 
 
 async def test_what_cannot_be_asked_for_is_refused(feed: Feed) -> None:
