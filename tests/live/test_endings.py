@@ -13,7 +13,7 @@ import pytest
 
 from app.connection import WebSocketProtocol
 from tests.live.door import LANDED, Door, door
-from tests.live.support import eventually
+from tests.live.support import busily, eventually
 from tests.live.wire import close_frame, connected, raw_socket, rest_of, say
 
 FROM_THE_START = "c2VxOjA="
@@ -44,10 +44,10 @@ async def _follow_more_than_buffers_hold(raw: sockets.socket, there: Door) -> No
     await eventually(lambda: there.process.services.bell.followers == 1)
 
 
-async def _stop_within_3_seconds(there: Door) -> None:
+async def _stop_in_time(there: Door) -> None:
     began = time.monotonic()
     await there.stop()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < busily(3)
 
 
 async def test_a_client_that_stops_reading_is_closed_with_1013_behind_what_it_has_not_read(
@@ -99,7 +99,7 @@ async def test_a_stop_tells_every_subscriber_to_come_back_within_2_seconds(
         began = time.monotonic()
         await there.stop()
         codes = [(await socket.closed())[0] for socket in subscribed + idle]
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < busily(2)
         assert codes == [1012] * 120
         assert bell.followers == 0
 
@@ -110,7 +110,7 @@ async def test_a_stop_does_not_wait_for_a_client_that_reads_nothing(
     async with door(database_url, tmp_path) as there, raw_socket(there) as raw:
         await _follow_more_than_buffers_hold(raw, there)
         await asyncio.sleep(0.5)
-        await _stop_within_3_seconds(there)
+        await _stop_in_time(there)
 
 
 async def test_a_stop_does_not_wait_for_an_event_stream_that_nobody_reads(
@@ -129,7 +129,7 @@ async def test_a_stop_does_not_wait_for_an_event_stream_that_nobody_reads(
         await asyncio.get_running_loop().sock_sendall(raw, request.encode())
         await eventually(lambda: there.process.services.bell.followers == 1)
         await asyncio.sleep(0.5)
-        await _stop_within_3_seconds(there)
+        await _stop_in_time(there)
     assert "Traceback" not in "".join(capsys.readouterr())
 
 
@@ -150,7 +150,7 @@ async def test_a_stopped_server_completes_its_event_streams(
             stopping = asyncio.ensure_future(there.stop())
             received += "".join([chunk async for chunk in chunks])
             await stopping
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < busily(2)
         assert received.count("event: next") == 2
         assert received.rstrip().endswith("event: complete\r\ndata:")
 
@@ -164,4 +164,4 @@ async def test_a_stop_is_in_order_beside_a_client_that_said_goodbye_and_reads_no
         await asyncio.get_running_loop().sock_sendall(raw, EMPTY_CLOSE)
         await eventually(lambda: there.process.services.bell.followers == 0)
         assert there.connections() == 1, "what it has not read keeps it open"
-        await _stop_within_3_seconds(there)
+        await _stop_in_time(there)

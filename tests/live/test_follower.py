@@ -283,7 +283,7 @@ async def test_a_stopped_bell_ends_a_subscriber_whose_read_hangs(
     await eventually(lambda: bell.followers == 1)
     await asyncio.sleep(0.05)
     bell.stop()
-    await eventually(lambda: reader.ended, within_seconds=1)
+    await eventually(lambda: reader.ended)
 
 
 async def test_a_redis_bell_tells_every_process(

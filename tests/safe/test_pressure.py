@@ -22,6 +22,7 @@ from app.settings import Settings
 from resolvers.access import Viewer, ViewerKind
 from schema.limits import LIMITS
 from tests.api.support import Api, Caller, document, served
+from tests.live.support import eventually
 from tests.owner import owner_of
 from tests.safe.test_trusted import socket_of
 
@@ -148,7 +149,7 @@ async def test_a_busy_server_turns_requests_away_before_it_reads_them(
             waiting = asyncio.create_task(
                 service.do("recordCharge", account=account, amount=1, idempotencyKey="waits")
             )
-            await asyncio.sleep(0.3)
+            await eventually(lambda: api.process.load.now == 1)
             assert refused(await post(service)) == (503, "OVERLOADED", "1")
             assert refused(await post(api.caller("nobody"))) == (503, "OVERLOADED", "1")
         assert (await waiting)["__typename"] == "ChargeRecorded"

@@ -122,7 +122,7 @@ async def test_an_operation_on_a_socket_that_takes_too_long_ends_and_a_write_is_
         account = await service.opened("acme")
         async with socket_of(service) as socket:
             await socket.subscribe("live", LANDED, id=account)
-            await asyncio.sleep(0.2)
+            await until(api, followers=1, in_execution=0)
             async with held(api, ROW):
                 given = charge(account, "slow")
                 assert await ended(socket, "1", document("recordCharge"), input=given) == "TIMEOUT"

@@ -26,9 +26,9 @@ from schema import limits, schema
 from schema.compiled.executor import plans_of
 from schema.compiled.plans import Plan
 from tests.api.support import Api, Caller
+from tests.live.support import eventually
 
 KNOWN = "{ viewer { kind } }"
-SETTLE_SECONDS = 0.3
 
 
 def unseen(name: str) -> str:
@@ -53,12 +53,13 @@ class Judging:
 
 
 @asynccontextmanager
-async def asked(caller: Caller, *names: str) -> AsyncGenerator[list[asyncio.Task[Any]]]:
+async def asked(api: Api, caller: Caller, *names: str) -> AsyncGenerator[list[asyncio.Task[Any]]]:
     """Questions under way, one after the other; all of them are answered in the end."""
     tasks: list[asyncio.Task[Any]] = []
+    before = api.process.load.now
     for name in names:
         tasks.append(asyncio.create_task(caller.answer(unseen(name))))
-        await asyncio.sleep(SETTLE_SECONDS / len(names))
+        await eventually(lambda: api.process.load.now == before + len(tasks))
     yield tasks
     assert all("errors" not in answer for answer in await asyncio.gather(*tasks))
 
@@ -69,7 +70,7 @@ async def test_a_known_document_is_answered_while_twenty_unseen_ones_wait(
     attacker, customer = api.customer("acme"), api.customer("globex")
     assert "errors" not in await customer.answer(KNOWN)
     judging = Judging(monkeypatch)
-    async with asked(attacker, *(f"Q{n}" for n in range(20))) as waiting:
+    async with asked(api, attacker, *(f"Q{n}" for n in range(20))) as waiting:
         for _ in range(3):
             assert "errors" not in await customer.answer(KNOWN)
         assert not any(task.done() for task in waiting)
@@ -82,9 +83,9 @@ async def test_an_unseen_document_waits_for_one_of_each_other_asker(
 ) -> None:
     judging = Judging(monkeypatch)
     async with (
-        asked(api.customer("acme"), *(f"Many{n}" for n in range(20))),
-        asked(api.customer("globex"), "One"),
-        asked(await api.service(), "OfAService"),
+        asked(api, api.customer("acme"), *(f"Many{n}" for n in range(20))),
+        asked(api, api.customer("globex"), "One"),
+        asked(api, await api.service(), "OfAService"),
     ):
         judging.go_on.set()
     assert judging.order[:4] == ["Many0", "Many1", "One", "OfAService"]
@@ -108,7 +109,7 @@ async def test_of_one_askers_unseen_documents_a_few_wait_and_the_others_come_bac
     judging = Judging(monkeypatch)
     monkeypatch.setattr(pressure, "UNSEEN_WAITING_MAX", 20)
     waiting = [f"Q{n}" for n in range(20)]
-    async with asked(attacker, *waiting), asked(attacker, *waiting[-1:] * 50):
+    async with asked(api, attacker, *waiting), asked(api, attacker, *waiting[-1:] * 50):
         body = {"query": unseen("OneMore")}
         refused = await attacker.http.post("/graphql", json=body)
         told = refused.json()["errors"][0]["extensions"]["code"], refused.headers["retry-after"]
@@ -117,7 +118,7 @@ async def test_of_one_askers_unseen_documents_a_few_wait_and_the_others_come_bac
             await socket.introduce(attacker.token or "")
             await socket.say({"id": "1", "type": "subscribe", "payload": body})
             assert await socket.hear_word() == "error RATE_LIMITED"
-        async with asked(customer, "Neighbours"):
+        async with asked(api, customer, "Neighbours"):
             judging.go_on.set()
     assert Counter(judging.order) == dict.fromkeys([*waiting, "Neighbours"], 1)
 
@@ -138,9 +139,7 @@ async def test_nobody_waits_for_a_plan(api: Api, monkeypatch: pytest.MonkeyPatch
     assert made == ["Again"]
     assert plans(api) == []
     go_on.set()
-    async with asyncio.timeout(5):
-        while not plans(api):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await eventually(lambda: bool(plans(api)))
     assert "errors" not in await customer.answer(unseen("Again"))
 
 
@@ -201,11 +200,12 @@ async def test_an_export_waits_for_one_page_of_each_other_asker(
         file = await api.customer(key).http.get("/export.csv", params={"account": accounts[key]})
         return file.status_code
 
+    line = api.process.exports._waiting  # pyright: ignore[reportPrivateUsage]
     async with api.process.exports.of("somebody"):
         files: list[asyncio.Task[int]] = []
         for key in ("acme", "acme", "acme", "globex"):
             files.append(asyncio.create_task(exported(key)))
-            await asyncio.sleep(SETTLE_SECONDS)
+            await eventually(lambda: sum(map(len, line.values())) == len(files))
         assert shown == []
     assert await asyncio.gather(*files) == [200] * 4
     assert shown == ["acme", "globex", "acme", "acme"]
