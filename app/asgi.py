@@ -61,7 +61,7 @@ def create_app(
 
     others = Router(  # what goes wrong in here is answered at the doorway
         [
-            Route("/graphql", graphql, methods=["GET", "POST"]),
+            Route("/graphql", graphql),
             Route("/", _home),
             Route("/billing/usage", shown.usage),
             Route("/usage-feed.js", shown.element),
@@ -76,7 +76,7 @@ def create_app(
 
     async def requests(scope: ASGIScope, receive: Receive, send: Send) -> None:
         # Past the router, which takes as long as reading the body does.
-        if scope["path"] == "/graphql" and scope.get("method") == "POST":
+        if scope["path"] == "/graphql" and scope.get("method") != "GET":
             response = await http.answer(Request(scope, receive), process)
             await response(scope, receive, send)
         else:
@@ -108,7 +108,7 @@ def _across_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
 
 
 def _is_for_a_page(request: Request) -> bool:
-    asks = request.method != "GET" or "query" in request.query_params
+    asks = "query" in request.query_params
     return not asks and accepted(request.headers.get("accept")).is_page
 
 

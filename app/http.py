@@ -53,6 +53,12 @@ class Subscribes(Malformed):
         super().__init__(400, "Subscribe over a WebSocket, or with Accept: text/event-stream.")
 
 
+class NoSuchOperation(DocumentRefused):
+    """operationName must name one of the document's operations."""
+
+    code = errors.BAD_USER_INPUT
+
+
 async def answer(request: Request, process: Process) -> Response:
     """Answer one request at `/graphql`."""
     request_id: str = request.scope["request_id"]
@@ -171,7 +177,7 @@ async def _execute(
             allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
         )
     except (CannotGetOperationTypeError, MissingQueryError):
-        raise Malformed(400, "operationName must name one of the document's operations.") from None
+        raise NoSuchOperation from None
     except InvalidOperationTypeError as wrong:
         if wrong.operation_type is OperationType.SUBSCRIPTION:
             raise Subscribes from None

@@ -47,9 +47,16 @@ async def test_the_answer_has_the_media_type_that_is_wanted(service: Caller) -> 
 async def test_a_document_at_fault_is_400_to_a_client_of_the_specification_only(
     service: Caller,
 ) -> None:
-    for query in ("{", "{ nothing }", "query ($a: ID!) { node(id: $a) { id } }"):
+    for query, name in (
+        ("{", None),
+        ("{ nothing }", None),
+        ("query ($a: ID!) { node(id: $a) { id } }", None),
+        ("query A { __typename } query B { __typename }", None),
+        ("query A { __typename }", "B"),
+        ("fragment F on Query { __typename }", None),
+    ):
         for accept, status in (("application/json", 200), (GRAPHQL.partition(";")[0], 400)):
-            response = await post(service, {"query": query}, accept)
+            response = await post(service, {"query": query, "operationName": name}, accept)
             assert response.status_code == status, query
             assert "data" not in response.json()
     partly = await post(service, {"query": "{ account { id } }"}, GRAPHQL)
@@ -92,8 +99,9 @@ async def test_one_of_several_operations_must_be_named(service: Caller) -> None:
 async def test_other_methods_are_told_which_to_use(service: Caller) -> None:
     for method in ("PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"):
         response = await service.http.request(method, "/graphql")
-        assert response.status_code == 405, method
-        assert "POST" in response.headers["allow"]
+        assert (response.status_code, response.headers["allow"]) == (405, "GET, POST"), method
+        if method != "HEAD":
+            assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT", method
 
 
 async def test_a_subscription_needs_a_stream(service: Caller) -> None:
