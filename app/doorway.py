@@ -43,11 +43,6 @@ class Doorway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if problem := _problem(scope):
-            body = orjson.dumps(errors.error_body(problem, errors.BAD_USER_INPUT))
-            refusal = Response(body, 400, {"Connection": "close"}, "application/json")
-            await refusal(scope, receive, send)
-            return
         began, door = time.monotonic(), _door(scope["path"])
         request_id = scope["request_id"] = new_request_id()
         begun = False
@@ -64,7 +59,7 @@ class Doorway:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_through)
+            await (_refusal(scope) or self._app)(scope, receive, send_through)
         except Exception as error:
             if begun:
                 log.exception("a request failed", request_id=request_id, door=door)
@@ -91,8 +86,16 @@ def _answer_to(error: Exception, request_id: str, door: str) -> Response:
     return Response(orjson.dumps(body), 500, media_type="application/json")
 
 
+def _refusal(scope: Scope) -> ASGIApp | None:
+    """The answer to a request of which it is doubtful where it ends; nothing after it is read."""
+    problem = _problem(scope)
+    if problem is None:
+        return None
+    body = orjson.dumps(errors.error_body(problem, errors.BAD_USER_INPUT))
+    return Response(body, 400, {"Connection": "close"}, "application/json")
+
+
 def _problem(scope: Scope) -> str | None:
-    """What makes it doubtful where this request ends, so that nothing after it can be trusted."""
     if scope["http_version"] not in ("1.1", "1.0"):
         return "Speak HTTP/1.1."
     names = [name for name, _ in scope["headers"]]

@@ -282,6 +282,40 @@ async def test_answers_are_for_nobody_else_to_keep(service: Caller) -> None:
     assert response.headers["content-security-policy"].startswith("default-src 'none'")
 
 
+HELD_TO = (
+    "x-request-id: ",
+    "x-content-type-options: nosniff",
+    "x-frame-options: deny",
+    "frame-ancestors 'none'",
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("GET /healthz HTTP/1.1\r\nHost: a", 200),
+        ("GET / HTTP/1.1\r\nHost: a", 307),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b", 400),
+        ("GET /healthz HTTP/1.1", 400),
+        ("GET /graphql HTTP/1.1\r\nHost: a", 401),
+        ("GET /export HTTP/1.1\r\nHost: a", 401),
+        ("GET /nothing HTTP/1.1\r\nHost: a", 404),
+        ("GET /assets/nothing HTTP/1.1\r\nHost: a", 404),
+        ("PUT /healthz HTTP/1.1\r\nHost: a", 405),
+    ],
+)
+async def test_every_answer_has_an_id_and_what_browsers_are_held_to(
+    api: Api, asked: str, status: int
+) -> None:
+    url = httpx.URL(api.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(f"{asked}\r\n\r\n".encode())
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    writer.close()
+    assert head.startswith(f"http/1.1 {status} ")
+    assert [name for name in HELD_TO if name not in head] == []
+
+
 async def test_the_operators_doors_answer_without_a_credential(api: Api) -> None:
     anyone = api.caller(None)
     assert (await anyone.http.get("/healthz")).text == "ok\n"
