@@ -15,11 +15,12 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    Location,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    Source,
     Token,
     specified_rules,
-    validate,
 )
 from graphql.language.parser import Parser, nested_too_deeply_error
 from strawberry.extensions import SchemaExtension
@@ -28,7 +29,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.execution import ParseOptions
 
-from schema import errors, limits
+from schema import errors, limits, rules
 
 _REMEMBERED_MAX = 500
 _REMEMBERED_LETTERS_MAX = 524_288
@@ -49,10 +50,10 @@ class Documents(SchemaExtension):
     @classmethod
     def remembering(cls, *, introspection: bool) -> type[Documents]:
         """The extension with a memory of its own, for one schema, which may be asked about."""
-        rules = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+        kept = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
         if not introspection:
-            rules += (NoSchemaIntrospectionCustomRule,)
-        own = {"_valid": OrderedDict[str, DocumentNode](), "_rules": rules}
+            kept += (NoSchemaIntrospectionCustomRule,)
+        own = {"_valid": OrderedDict[str, DocumentNode](), "_rules": kept}
         return type(cls.__name__, (cls,), own | {"_hides": not introspection})
 
     @classmethod
@@ -73,11 +74,16 @@ class Documents(SchemaExtension):
             nothing = CannotGetOperationTypeError(None)
             return [GraphQLError(nothing.as_http_error_reason(), original_error=nothing)]
         if found := cls._problems(schema, document):
-            for error in found:
-                error.nodes = None
-            _take_apart(document)
             return found
         return document
+
+    @classmethod
+    def measured(cls, text: str, operation_name: str | None) -> limits.Measure | None:
+        """What one operation of a text asks for; None where there is none. Any thread may ask."""
+        try:
+            return limits.measure(cls.known(text) or _parsed(text), operation_name)
+        except GraphQLError:
+            return None
 
     @classmethod
     def remember(cls, text: str, document: DocumentNode) -> None:
@@ -93,8 +99,8 @@ class Documents(SchemaExtension):
         """What exceeds its bounds, or what the specification's rules find, as far as it is worth
         telling: looking for similar names is most of what a long list of errors costs.
         """
-        found = limits.problems(document) or validate(
-            schema, document, cls._rules, max_errors=_TOLD_MAX, hide_suggestions=cls._hides
+        found = limits.problems(document) or rules.broken(
+            schema, document, cls._rules, most=_TOLD_MAX, hides=cls._hides
         )
         return errors.invalid(found)
 
@@ -105,7 +111,7 @@ class Documents(SchemaExtension):
             self._valid.move_to_end(context.query or "")
             context.graphql_document = known
         else:
-            context.parse_options = cast("ParseOptions", _PARSE_OPTIONS)
+            context.parse_options = cast("ParseOptions", limits.PARSER_OPTIONS)
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -130,7 +136,7 @@ class Documents(SchemaExtension):
 
 def _parsed(text: str) -> DocumentNode:
     """As graphql-core's `parse`, but for what it leaves behind. Raises: GraphQLError."""
-    parser = Parser(text, **_PARSE_OPTIONS)
+    parser = _Parser(text, **limits.PARSER_OPTIONS)
     try:
         return parser.parse_document()
     except RecursionError:
@@ -140,9 +146,37 @@ def _parsed(text: str) -> DocumentNode:
     raise nested_too_deeply_error(parser)
 
 
+class _Parser(Parser):
+    """A parser whose nodes know where they stand and not by which tokens they were made; what
+    stands at the same place shares it. So a document is half as many objects, which the garbage
+    collector looks at for as long as it is remembered.
+    """
+
+    def __init__(self, text: str, **options: Any) -> None:
+        super().__init__(text, **options)
+        self._places: dict[tuple[int, int], Location] = {}
+
+    def loc(self, start_token: Token) -> Location:
+        lexer = self._lexer
+        start, end = start_token.start, lexer.last_token.end
+        place = self._places.get((start, end))
+        if place is None:
+            place = self._places[start, end] = _Place(start, end, lexer.source)
+        return place
+
+
+class _Place(Location):
+    __slots__ = ()
+
+    def __init__(self, start: int, end: int, source: Source) -> None:
+        self.start = start
+        self.end = end
+        self.source = source
+
+
 def _unchain(last: Token) -> None:
-    """Take apart the chain of tokens, linked to each other both ways: once forgotten, they would
-    wait for the collector, which hardly ever comes to what has lived long.
+    """Take apart the chain of tokens, linked to each other both ways: it would wait for the
+    collector, which hardly ever comes to what has lived long.
     """
     token: Token | None = last
     while last.prev is not None:
@@ -151,18 +185,3 @@ def _unchain(last: Token) -> None:
         following = token.next
         token.prev = token.next = None
         token = following
-
-
-def _take_apart(document: DocumentNode) -> None:
-    """Leave nothing of a document to the visitors that went through it: these are cycles, and wait
-    for the collector, which holds all threads for as long as it takes.
-    """
-    for node in limits.nodes_of(document):
-        vars(node).clear()
-
-
-_PARSE_OPTIONS: dict[str, Any] = {
-    "max_lexical_tokens": limits.TOKENS_MAX,
-    "max_comments": limits.COMMENTS_MAX,
-    "max_source_length": limits.SOURCE_LENGTH_MAX,
-}

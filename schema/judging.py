@@ -95,7 +95,7 @@ class JudgingSchema(strawberry.Schema):
         self, query: str, operation_name: str | None, context: Any
     ) -> limits.Measure | None:
         """What one operation of a document asks for; None where there is no such operation."""
-        return await self.in_turn(context, limits.measure, query, operation_name)
+        return await self.in_turn(context, self._documents.measured, query, operation_name)
 
     async def _refusal(self, text: str | None, context: Any) -> PreExecutionError | None:
         if not text or self._documents.known(text) is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import cast
+from typing import Any, cast
 
 from graphql import (
     DocumentNode,
@@ -25,7 +25,6 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     get_operation_ast,
-    parse,
 )
 
 from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
@@ -33,6 +32,11 @@ from resolvers.usage import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 TOKENS_MAX = 2_000
 COMMENTS_MAX = 200
 SOURCE_LENGTH_MAX = 32_768
+PARSER_OPTIONS: dict[str, Any] = {
+    "max_lexical_tokens": TOKENS_MAX,
+    "max_comments": COMMENTS_MAX,
+    "max_source_length": SOURCE_LENGTH_MAX,
+}
 DEFINITIONS_MAX = 100
 """Operations and fragments: the specification's rules walk from each to all that it leads to."""
 
@@ -105,7 +109,7 @@ def nodes_of(root: Node, *, but: type[Node] | None = None) -> Iterator[Node]:
         node = left.pop()
         if isinstance(node, Node):
             if but is None or not isinstance(node, but):
-                left += vars(node).values()
+                left += [getattr(node, key) for key in node.keys]
             yield node
         elif isinstance(node, tuple):
             left += cast("tuple[object, ...]", node)
@@ -122,13 +126,12 @@ def _parts_of_the_largest_object(document: DocumentNode) -> int:
     )
 
 
-def measure(query: str, operation_name: str | None) -> Measure | None:
+def measure(document: DocumentNode, operation_name: str | None) -> Measure | None:
     """What one operation of a document asks for; None where the document has no such operation."""
+    operation = get_operation_ast(document, operation_name)
     try:
-        document = parse(query, max_tokens=TOKENS_MAX)
-        operation = get_operation_ast(document, operation_name)
         return _Walk(document).selections(operation.selection_set) if operation else None
-    except (GraphQLError, RecursionError):
+    except RecursionError:
         return None
 
 

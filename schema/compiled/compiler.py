@@ -2,13 +2,14 @@
 
 Owns the text: for each set of selected fields a function `select_N(run, source, path)` that returns
 the object as a dict, for each list `list_N(run, values, path)`, for each field whose value may have
-to be awaited `complete_N(run, value, path)`. graphql-core itself collects the fields, so that
+to be awaited `complete_N(run, site, value, path)`. graphql-core itself collects the fields, so that
 fragments, merging and conditions are its own. Owns neither what is taken for granted (`proofs`) nor
 what happens otherwise (`runtime`).
 """
 
 from __future__ import annotations
 
+from types import CodeType
 from typing import Any
 
 from graphql import (
@@ -55,14 +56,26 @@ def compile_operation(executor: Executor[Any], *, one_by_one: bool) -> tuple[Any
     return Compiler(executor).operation(one_by_one)
 
 
+class _Names(dict[str, Any]):
+    """What the texts see, by name."""
+
+    def add(self, kind: str, value: Any = None) -> str:
+        """A name of its own for a value that a text uses, or for a function it will define."""
+        name = f"{kind}_{len(self)}"
+        self[name] = value
+        return name
+
+
 class Compiler:
     """The text of one operation, as it grows, and the names it uses."""
 
     def __init__(self, executor: Executor[Any]) -> None:
         self.schema = executor.schema
         self._executor = executor
-        self._names = dict(_HELPERS)
-        self._texts: list[str] = []
+        self._names = _Names(_HELPERS)
+        self.constant = self._names.add
+        self._texts: dict[str, str] = {}
+        """By name; each after those that it calls."""
         self._selects: dict[Any, str] = {}
         self._lists: dict[Any, str] = {}
         self._branches: list[tuple[dict[type, Any], type, str]] = []
@@ -87,26 +100,33 @@ class Compiler:
             raise NotCompilable
         groups = [{key: details} for key, details in fields.items()] if one_by_one else [fields]
         names = [self._write_select(root, group) for group in groups]
-        # The text is made here alone: what a document or a schema names enters it through repr().
-        for text in self._texts:  # one by one: Python compiles a text without letting others go on
-            exec(compile(text, "<operation>", "exec"), self._names)  # noqa: S102
+        for name, text in self._texts.items():
+            self._names[name] = self._made(name, text)
         for site, name in self._sites:
             site.complete = self._names[name]
         for branches, cls, name in self._branches:
             branches[cls] = self._names[name]
         return tuple(self._names[name] for name in names)
 
-    def constant(self, kind: str, value: Any = None) -> str:
-        """A name of its own for a value that the text uses, or for a function it will define."""
-        name = f"{kind}_{len(self._names)}"
-        self._names[name] = value
-        return name
+    def _made(self, name: str, text: str) -> Any:
+        """The function of that name.
+
+        It sees the names that it uses, and neither itself nor what calls it, so that a plan that
+        is forgotten is gone at once and not left to the garbage collector.
+        """
+        # The text is made here alone: what a document or a schema names enters it through repr().
+        # Each by itself: Python compiles a text without letting other threads go on.
+        code = compile(text, "<operation>", "exec")
+        (body,) = [part for part in code.co_consts if isinstance(part, CodeType)]
+        seen = {used: self._names[used] for used in body.co_names if used in self._names}
+        exec(code, seen)  # noqa: S102
+        return seen.pop(name)
 
     def site(self, site: Site, *, completed: bool) -> str:
         """A name for a site; `completed` gives it a function that completes its values."""
         name = self.constant("site", site)
         if completed:
-            self._sites.append((site, self._write_complete(site, name)))
+            self._sites.append((site, self._write_complete(site)))
         return name
 
     def select(self, type_: GraphQLObjectType, details: Any, made: Made | None = None) -> str:
@@ -153,7 +173,7 @@ class Compiler:
             FieldText(self, text, item, "value", "index", path, made=made).write_item()
             text.add("out.append(value)")
         text.add("return gather(out, waiting) if waiting else out")
-        self._texts.append(str(text))
+        self._texts[name] = str(text)
         return name
 
     def _write_select(
@@ -183,13 +203,13 @@ class Compiler:
         text.add("return out")
         if source.is_needed:
             text.begin(*source.making(self))
-        self._texts.append(str(text))
+        self._texts[name] = str(text)
         return name
 
-    def _write_complete(self, site: Site, site_name: str) -> str:
+    def _write_complete(self, site: Site) -> str:
         name = self.constant("complete")
-        text = Text(f"def {name}(run, value, path):")
-        FieldText(self, text, site, "value", "", "path", site_name).write_awaited()
+        text = Text(f"def {name}(run, site, value, path):")
+        FieldText(self, text, site, "value", "", "path", "site").write_awaited()
         text.add("return value")
-        self._texts.append(str(text))
+        self._texts[name] = str(text)
         return name

@@ -34,10 +34,9 @@ class Site:
         self.parent = parent
         self.definition = definition
         self.details = details
-        self.nodes: list[FieldNode] = [detail.node for detail in details]
         self.type = type_
-        self.complete: Callable[[Any, Any, Any], Any] = self._unforeseen
-        """Completes a value that is there. Raises its error; may return a coroutine."""
+        self.complete: Callable[[Any, Site, Any, Any], Any] = unforeseen
+        """Completes a value of a site that is there. Raises its error; may return a coroutine."""
         self._place = Place()
         self._has_place: bool | None = None
 
@@ -47,8 +46,9 @@ class Site:
             self._has_place = not takes_arguments_below(self.nodes, run.fragments)
         return self._place if self._has_place else None
 
-    def _unforeseen(self, run: Any, value: Any, path: Any) -> Any:
-        return unforeseen(run, self, value, path)
+    @property
+    def nodes(self) -> list[FieldNode]:
+        return [detail.node for detail in self.details]
 
 
 class LazyInfo:
@@ -119,7 +119,7 @@ def finish(run: Any, site: Site, value: Any, path: Any) -> Any:
     """Completes what a plan has no short way for: a coroutine handles its own errors."""
     if run.is_awaitable(value):
         return later(run, site, value, path)
-    value = site.complete(run, value, path)
+    value = site.complete(run, site, value, path)
     return guard(run, site, value, path) if type(value) is Coroutine else value
 
 
@@ -130,7 +130,7 @@ async def later(run: Any, site: Site, awaitable: Any, path: Any) -> Any:
         if type(given) is Ready:
             return given.shown
         is_kept = type(given) is ToKeep
-        value: Any = site.complete(run, given.value if is_kept else given, path)
+        value: Any = site.complete(run, site, given.value if is_kept else given, path)
         if type(value) is Coroutine:
             return await value
         return given.keep(value) if is_kept and not run.collected_errors.errors else value

@@ -18,6 +18,7 @@ from schema.compiled.executor import plans_of
 from schema.compiled.plans import Plan
 from tests.compiled import awkward, menagerie
 from tests.compiled.comparing import Compiled, core
+from tests.compiled.test_by_hand import CASES
 
 
 class Seen(CompiledExecutor):
@@ -62,6 +63,25 @@ def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_a_forgotten_plan_leaves_nothing_to_the_garbage_collector() -> None:
+    schema, left = core(awkward.build()), dict[str, int]()
+    gc.disable()
+    try:
+        for name, case in CASES.items():
+            asked = parse(case.text), None, None, case.variables, case.name
+            executor = CompiledExecutor.build(schema, *asked)
+            if isinstance(executor, list) or plans.compiled(executor) is None:
+                continue  # otherwise what is made once for all has been made now
+            gc.freeze()
+            plans.compiled(executor)
+            left[name] = gc.collect()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert len(left) > 20
+    assert set(left.values()) == {0}, left
 
 
 def test_a_plan_knows_a_text_and_never_who_asks() -> None:
