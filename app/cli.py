@@ -240,8 +240,8 @@ def list_keys(data_dir: Path) -> None:
 @click.argument("name")
 @click.option(
     "--expires-in-hours",
-    type=click.FloatRange(min=0),
-    help="When the old key ends by itself. By default when it is revoked.",
+    type=click.FloatRange(min=0, max=8_760),
+    help="When the old key ends by itself, a year at most. By default when it is revoked.",
 )
 @data_option
 def rotate_key(name: str, expires_in_hours: float | None, data_dir: Path) -> None:

@@ -31,6 +31,8 @@ def scopes_of(text: str) -> list[str]:
     Raises: UsageError.
     """
     wanted = [part.strip() for part in text.split(",") if part.strip()]
+    if not wanted:
+        raise click.UsageError(f"Name at least one scope of {', '.join(ALL_SCOPES)}, or all.")
     if wanted == ["all"]:
         return ALL_SCOPES
     if unknown := sorted(set(wanted) - set(ALL_SCOPES)):

@@ -68,10 +68,23 @@ async def test_a_key_has_the_scopes_it_was_made_with_and_its_name_to_itself(
     code, out, said = await dev.key("create", "billing", "--scopes", "read")
     assert (code, out) == (1, "")
     assert said == "Error: billing has a live key: rotate it, or revoke it first."
-    code, out, said = await dev.key("create", "other", "--scopes", "root")
-    assert (code, out) == (2, "")
-    assert "There is no scope root" in said
+    for scopes, why in (("root", "There is no scope root"), (" ,", "Name at least one scope")):
+        code, out, said = await dev.key("create", "other", "--scopes", scopes)
+        assert (code, out) == (2, "")
+        assert why in said
     assert await listed(api, "name") == ["billing"]
+
+
+@pytest.mark.parametrize("hours", ["-1", "nan", "1e9", "1e300"])
+async def test_an_end_that_no_key_can_have_is_refused_and_keys_can_be_listed(
+    dev: Commands, hours: str
+) -> None:
+    await dev.made("create", "billing", "--scopes", "all")
+    code, out, said = await dev.key("rotate", "billing", "--expires-in-hours", hours)
+    assert (code != 0, out) == (True, "")
+    assert "Error: " in said
+    code, table, _ = await dev.key("list")
+    assert (code, table.count("billing")) == (0, 1)
 
 
 @pytest.mark.usefixtures("_short_memory")
