@@ -9,16 +9,17 @@ Owns the way in: which operation may run compiled, and how its data become a res
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from graphql import DocumentNode, GraphQLError
+from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType
+from graphql.execution.values import VariableValues
 from graphql.type import GraphQLSchema
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from .plans import Plan, Plans
-from .prepared import Options
-from .runtime import Coroutine
+from .prepared import Options, Prepared
 
 _PLANS = "compiled-plans"
 
@@ -62,9 +63,9 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         text = document.loc.source.body if document.loc and options.are_plain else None
         known = None if text is None else plans.prepared(text, operation_name)
         if known is not None:
-            ready = known.executor(cls, schema, root_value, context_value, raw, options)
-            if ready is not None:
-                return ready
+            found = ready(cls, schema, known, root_value, context_value, raw, options)
+            if found is not None:
+                return found
         executor = super().build(
             schema, document, root_value, context_value, raw, operation_name, *given, **named
         )
@@ -76,25 +77,94 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         plan = self.plan()
         if plan is None:
             return super().execute_operation(serially)
-        try:
-            data = plan.run(self, self.root_value, plan.mutates if serially is None else serially)
-        except GraphQLError as error:
-            self.collected_errors.add(error, None)
-            return self.build_response(None)
-        return self._awaited(data) if type(data) is Coroutine else self.build_response(data)
+        return plan.executed(self, serially)
 
-    async def _awaited(self, data: Any) -> Any:
-        try:
-            return self.build_response(await data)
-        except GraphQLError as error:
-            self.collected_errors.add(error, None)
-            return self.build_response(None)
+    @property
+    def errors(self) -> list[GraphQLError] | None:
+        """What failed so far."""
+        return self.collected_errors.errors or None
 
     def plan(self) -> Plan | None:
         """The plan of what is about to run; None where graphql-core shall run it."""
         if self.abort_signal is not None or getattr(self.middleware_manager, "middlewares", ()):
             return None
         return plans_of(self.schema).find(self, self.compile_at_sight)
+
+
+class Run:
+    """Stands for the executor of an operation that has a plan: it is made once more is asked of it
+    than what is here.
+    """
+
+    __slots__ = (
+        "_executor",
+        "_make",
+        "context_value",
+        "fragment_definitions",
+        "plan",
+        "root_value",
+        "variable_values",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        known: Prepared,
+        root: Any,
+        context: Any,
+        values: VariableValues,
+        make: Callable[[], CompiledExecutor],
+    ) -> None:
+        self.fragment_definitions = known.fragment_definitions
+        self.root_value = root
+        self.context_value = context
+        self.variable_values = values
+        self.plan = plan
+        self._make = make
+        self._executor: CompiledExecutor | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._executor is None:
+            self._executor = self._make()
+        return getattr(self._executor, name)
+
+    @property
+    def errors(self) -> list[GraphQLError] | None:
+        """What failed so far."""
+        return self._executor and (self._executor.collected_errors.errors or None)
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        return self.plan.executed(self, serially)
+
+    def build_response(self, data: Any) -> ExecutionResult:
+        return ExecutionResult(data, self.errors)
+
+
+def ready(
+    cls: Any,
+    schema: GraphQLSchema,
+    known: Prepared,
+    root: Any,
+    context: Any,
+    raw: dict[str, Any],
+    options: Options,
+) -> Any:
+    """What executes an operation that was executed before; None where graphql-core shall build
+    it.
+    """
+    values = known.coerced(raw)
+    if values is None:
+        return None
+
+    def make() -> CompiledExecutor:
+        return known.executor(cls, schema, root, context, values, options)
+
+    if options.abort_signal is not None or options.hooks is not None:
+        return make()
+    plan = plans_of(schema).known(known.operation, values.coerced)
+    if plan is None or known.type is OperationType.SUBSCRIPTION:
+        return make()
+    return Run(plan, known, root, context, values, make)
 
 
 def plans_of(schema: GraphQLSchema) -> Plans:

@@ -26,6 +26,7 @@ from graphql.execution import Executor
 
 from .compiler import NotCompilable, compile_operation
 from .prepared import Prepared
+from .runtime import Coroutine
 from .runtime import serially as run_serially
 
 OPERATIONS_MAX = 500
@@ -42,11 +43,28 @@ class Plan:
     roots: tuple[Any, ...]
     mutates: bool
 
-    def run(self, executor: Any, source: Any, serially: bool) -> Any:
-        """The data, or a coroutine of them."""
-        if serially:
-            return run_serially(executor, source, self.roots)
-        return self.roots[0](executor, source, None)
+    def executed(self, run: Any, serially: bool | None) -> Any:
+        """The response, or a coroutine of it."""
+        try:
+            if self.mutates if serially is None else serially:
+                data = run_serially(run, run.root_value, self.roots)
+            else:
+                data = self.roots[0](run, run.root_value, None)
+        except GraphQLError as error:
+            return _failed(run, error)
+        return _awaited(run, data) if type(data) is Coroutine else run.build_response(data)
+
+
+async def _awaited(run: Any, data: Any) -> Any:
+    try:
+        return run.build_response(await data)
+    except GraphQLError as error:
+        return _failed(run, error)
+
+
+def _failed(run: Any, error: GraphQLError) -> Any:
+    run.collected_errors.add(error, None)
+    return run.build_response(None)
 
 
 @dataclass(slots=True)
@@ -57,6 +75,9 @@ class _Operation:
     """The variables of its @skip and @include; None where it has directives of other kinds."""
     sights: int = 0
     plans: dict[tuple[Any, ...], Plan | None] = field(default_factory=dict[Any, Any])
+
+    def shape(self, coerced: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple([coerced.get(name) for name in self.conditions or ()])
 
 
 class Plans:
@@ -94,6 +115,16 @@ class Plans:
         while len(self._prepared) > 2 * OPERATIONS_MAX or self._letters_prepared > 2 * LETTERS_MAX:
             self._prepared.popitem(last=False)
 
+    def known(self, node: OperationDefinitionNode, coerced: dict[str, Any]) -> Plan | None:
+        """The plan of an operation with these values of its variables, if it is there."""
+        location = node.loc
+        key = location and (location.source.body, location.start)
+        operation = self._operations.get(key) if key else None
+        if not key or operation is None or operation.conditions is None:
+            return None
+        self._operations.move_to_end(key)
+        return operation.plans.get(operation.shape(coerced))
+
     def find(self, executor: Executor[Any], compile_at_sight: int) -> Plan | None:
         """The plan for what an executor is about to run; None where graphql-core shall run it."""
         location = executor.operation.loc
@@ -108,8 +139,7 @@ class Plans:
             self._operations.move_to_end(key)
         if operation.conditions is None:
             return None
-        coerced = executor.variable_values.coerced
-        shape = tuple([coerced.get(name) for name in operation.conditions])
+        shape = operation.shape(executor.variable_values.coerced)
         if shape in operation.plans:
             return operation.plans[shape]
         operation.sights += 1

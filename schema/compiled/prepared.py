@@ -73,12 +73,15 @@ class Prepared:
         return self.operation.operation
 
     def executor(
-        self, cls: Any, schema: Any, root: Any, context: Any, raw: dict[str, Any], options: Options
+        self,
+        cls: Any,
+        schema: Any,
+        root: Any,
+        context: Any,
+        values: VariableValues,
+        options: Options,
     ) -> Any:
-        """An executor of the operation; None where graphql-core shall build it."""
-        values = self._coerced(raw)
-        if values is None:
-            return None
+        """An executor of the operation."""
         return cls(
             schema,
             self.fragment_definitions,
@@ -100,7 +103,7 @@ class Prepared:
             operation_extensions=options.operation_extensions,
         )
 
-    def _coerced(self, raw: dict[str, Any]) -> VariableValues | None:
+    def coerced(self, raw: dict[str, Any]) -> VariableValues | None:
         """The variables' values; None where graphql-core shall coerce or refuse them."""
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}

@@ -133,7 +133,7 @@ async def later(run: Any, site: Site, awaitable: Any, path: Any) -> Any:
         value: Any = site.complete(run, site, given.value if is_kept else given, path)
         if type(value) is Coroutine:
             return await value
-        return given.keep(value) if is_kept and not run.collected_errors.errors else value
+        return given.keep(value) if is_kept and not run.errors else value
     except Exception as error:
         return fail(run, site, error, path)
 

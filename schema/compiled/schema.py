@@ -20,7 +20,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from .executor import CompiledExecutor, plans_of
+from .executor import CompiledExecutor, plans_of, ready
 from .prepared import Options
 from .runtime import Coroutine
 
@@ -75,7 +75,7 @@ class CompiledSchema(strawberry.Schema):
         name: str | None,
         allowed: Iterable[OperationType],
         operation_extensions: dict[str, Any] | None,
-    ) -> CompiledExecutor | None:
+    ) -> Any:
         cls: Any = self.execution_context_class
         if not issubclass(cls, CompiledExecutor):
             return None
@@ -87,7 +87,7 @@ class CompiledSchema(strawberry.Schema):
         options = Options(
             is_awaitable=optimized_is_awaitable, operation_extensions=operation_extensions
         )
-        return known.executor(cls, self._schema, root, context, variables, options)
+        return ready(cls, self._schema, known, root, context, variables, options)
 
 
 @cache
@@ -99,7 +99,7 @@ def _looks_at_documents(extension: Any) -> bool:
     )
 
 
-async def _executed(executor: CompiledExecutor) -> ExecutionResult:
+async def _executed(executor: Any) -> ExecutionResult:
     try:
         result = executor.execute_operation()
         if type(result) is Coroutine:

@@ -28,6 +28,7 @@ from graphql import (
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from schema.compiled import CompiledExecutor
+from schema.compiled.executor import Run
 from schema.compiled.plans import Plan
 
 
@@ -41,7 +42,14 @@ class Compiled(CompiledExecutor):
     def build(cls, *given: Any, **named: Any) -> Any:
         """Twice: the second one is put together from what the first made ready."""
         first = super().build(*given, **named)
-        return first if isinstance(first, list) else super().build(*given, **named)
+        if isinstance(first, list):
+            return first
+        if isinstance(first, CompiledExecutor):
+            CompiledExecutor.plan(first)
+        found = super().build(*given, **named)
+        if isinstance(found, Run):
+            cls.ran["compiled"] += 1
+        return found
 
     def plan(self) -> Plan | None:
         plan = super().plan()

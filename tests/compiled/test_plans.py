@@ -14,7 +14,7 @@ from graphql import execute, parse
 from strawberry.extensions import SchemaExtension
 
 from schema.compiled import CompiledExecutor, compiler, plans
-from schema.compiled.executor import plans_of
+from schema.compiled.executor import Run, plans_of
 from schema.compiled.plans import Plan
 from tests.compiled import awkward, menagerie
 from tests.compiled.comparing import Compiled, core
@@ -25,6 +25,13 @@ class Seen(CompiledExecutor):
     """Remembers the plan it was to run."""
 
     last: Plan | None = None
+
+    @classmethod
+    def build(cls, *given: Any, **named: Any) -> Any:
+        found = super().build(*given, **named)
+        if isinstance(found, Run):
+            Seen.last = found.plan
+        return found
 
     def plan(self) -> Plan | None:
         Seen.last = super().plan()
