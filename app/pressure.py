@@ -16,8 +16,13 @@ from resolvers.access import Viewer, ViewerKind
 BURST_SECONDS = 5.0
 """What was not asked for so long may be asked at once."""
 
-CPU_SECONDS_OF_A_REQUEST = 0.005
-"""Honest documents take less to judge, once each; the worst take eight times as much."""
+JUDGING_SHARE = 0.25
+"""Of a processor, for the new documents of one customer's account."""
+
+JUDGING_BURST_SECONDS = 10.0
+"""That is 2.5 s of a processor at once. A page with twenty new operations of sixty fields takes
+0.4 s, on a machine three times as slow 1.3.
+"""
 
 UNSEEN_WAITING_MAX = 100
 """Documents of one customer's account that wait to be judged, each in the place of a request."""
@@ -53,9 +58,10 @@ class RateLimited(ComeBack):
 
 
 class Rates:
-    """A token bucket for each customer's account and each service, holding `BURST_SECONDS` of its
-    rate. A request is one token, whatever it holds: batches are what services are meant to send,
-    and what one request may cost is bounded elsewhere. What is judged for it is paid by the time.
+    """What each customer's account and each service may ask. A request is one, whatever it holds:
+    batches are what services are meant to send, and what one request may cost is bounded elsewhere.
+    What a customer has judged for the first time is counted by the time it takes, and apart: on no
+    machine does it make requests fewer.
     """
 
     def __init__(
@@ -72,40 +78,51 @@ class Rates:
                 (ViewerKind.SERVICE, service_per_second),
             )
         }
-        self._clock = clock
-        self._paid_until: dict[tuple[ViewerKind, str], float] = {}
+        self._requests = _Buckets(BURST_SECONDS, clock)
+        self._judging = _Buckets(JUDGING_BURST_SECONDS, clock)
 
     def take(self, viewer: Viewer) -> None:
         """Count one request. Raises: RateLimited."""
         seconds = self._seconds[viewer.kind]
-        if not seconds:
-            return
-        now, name = self._clock(), (viewer.kind, viewer.name)
-        paid_until = max(now, self._paid_until.get(name, now))
-        too_soon = paid_until - now - BURST_SECONDS
-        if too_soon > 0:
-            wait = math.ceil(too_soon)
-            raise RateLimited(f"Too many requests. Come back in {wait} s.", wait)
-        self._paid_until[name] = paid_until + seconds
-        if len(self._paid_until) > _REMEMBERED_MAX:
-            self._forget(now)
+        if seconds:
+            if wait := self._requests.wait(viewer):
+                raise RateLimited(f"Too many requests. Come back in {wait} s.", wait)
+            self._requests.pay(viewer, seconds)
 
     def wait(self, viewer: Viewer, waiting: int) -> None:
         """Let one more unseen document wait beside so many of its asker's. Raises: RateLimited."""
-        if viewer.kind is ViewerKind.CUSTOMER and waiting >= UNSEEN_WAITING_MAX:
-            raise RateLimited("Too many new documents at once. Come back in 1 s.")
+        if viewer.kind is ViewerKind.CUSTOMER:
+            wait = self._judging.wait(viewer) or int(waiting >= UNSEEN_WAITING_MAX)
+            if wait:
+                raise RateLimited(f"Too many new documents at once. Come back in {wait} s.", wait)
 
     def spend(self, viewer: Viewer, cpu_seconds: float) -> None:
-        """Count processor time as so many requests more; what is below one is given."""
-        requests = cpu_seconds // CPU_SECONDS_OF_A_REQUEST
-        if requests:
-            now, name = self._clock(), (viewer.kind, viewer.name)
-            paid_until = max(now, self._paid_until.get(name, now))
-            self._paid_until[name] = paid_until + requests * self._seconds[viewer.kind]
+        """Count what it took to judge a document, or to make its plan."""
+        if viewer.kind is ViewerKind.CUSTOMER and self._seconds[viewer.kind]:
+            self._judging.pay(viewer, cpu_seconds / JUDGING_SHARE)
 
-    def _forget(self, now: float) -> None:
-        """Drop full buckets, which are as good as none."""
-        self._paid_until = {n: until for n, until in self._paid_until.items() if until > now}
+
+class _Buckets:
+    """A token bucket for each customer's account and each service, measured in the seconds it takes
+    to fill: it holds as many as `burst_seconds`.
+    """
+
+    def __init__(self, burst_seconds: float, clock: Callable[[], float]) -> None:
+        self._burst_seconds = burst_seconds
+        self._clock = clock
+        self._paid_until: dict[tuple[ViewerKind, str], float] = {}
+
+    def wait(self, viewer: Viewer) -> int:
+        """In how many seconds there is something in it; 0 where there is now."""
+        now = self._clock()
+        paid_until = self._paid_until.get((viewer.kind, viewer.name), now)
+        return max(0, math.ceil(paid_until - now - self._burst_seconds))
+
+    def pay(self, viewer: Viewer, seconds: float) -> None:
+        now, name = self._clock(), (viewer.kind, viewer.name)
+        self._paid_until[name] = max(now, self._paid_until.get(name, now)) + seconds
+        if len(self._paid_until) > _REMEMBERED_MAX:  # full ones are as good as none
+            self._paid_until = {n: until for n, until in self._paid_until.items() if until > now}
 
 
 class Load:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from app import process
 from app.accept import GRAPHQL_JSON
 from app.pressure import BURST_SECONDS, RateLimited, Rates
 from app.run import with_tools
@@ -61,15 +63,12 @@ class Clock:
 async def counted(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requests_per_second: float
 ) -> AsyncGenerator[tuple[Api, Clock]]:
-    """A server that counts customers' requests by a clock of ours, and has judged `ASKED` before:
-    how long that takes it is no part of what is counted here.
-    """
+    """A server that counts customers' requests by a clock of ours."""
+    clock = Clock()
+    monkeypatch.setattr(process, "Rates", partial(Rates, clock=clock))
     async with served(
         database_url, tmp_path, customer_requests_per_second=requests_per_second
     ) as api:
-        clock = Clock()
-        monkeypatch.setattr(api.process.rates, "_clock", clock)
-        assert (await post(await api.service())).status_code == 200
         yield api, clock
 
 

@@ -18,7 +18,13 @@ from graphql.execution import Executor
 from app import export, pressure, websocket
 from app.abuse.wire import socket_to
 from app.messages import Message
-from app.pressure import CPU_SECONDS_OF_A_REQUEST, RateLimited, Rates
+from app.pressure import (
+    BURST_SECONDS,
+    JUDGING_BURST_SECONDS,
+    JUDGING_SHARE,
+    RateLimited,
+    Rates,
+)
 from models.records import Account
 from resolvers.access import Viewer, ViewerKind
 from resolvers.turns import Turns
@@ -234,14 +240,22 @@ async def test_a_socket_that_says_thousands_at_once_keeps_no_other_waiting_for_a
         assert 0 < taken[1] < 1_000
 
 
-def test_long_judging_is_paid_like_the_requests_it_kept_from_being_answered() -> None:
-    rates = Rates(customer_per_second=1, service_per_second=0, clock=lambda: 0.0)
-    customer = Viewer(ViewerKind.CUSTOMER, "acme")
-    for _ in range(100):
-        rates.spend(customer, CPU_SECONDS_OF_A_REQUEST * 0.9)
-    rates.take(customer)
-    rates.spend(customer, CPU_SECONDS_OF_A_REQUEST * 8.5)
+def test_what_is_judged_is_paid_by_its_time_and_takes_nothing_from_requests() -> None:
+    now = 0.0
+    rates = Rates(customer_per_second=1, service_per_second=1, clock=lambda: now)
+    customer, service = Viewer(ViewerKind.CUSTOMER, "acme"), Viewer(ViewerKind.SERVICE, "billing")
+    page_of_a_slow_machine = [0.065] * 20
+    for cpu_seconds in page_of_a_slow_machine:
+        rates.wait(customer, 0)
+        rates.spend(customer, cpu_seconds)
+    for each in (customer, service):
+        rates.spend(each, JUDGING_SHARE * JUDGING_BURST_SECONDS)
     with pytest.raises(RateLimited) as limited:
+        rates.wait(customer, 0)
+    assert limited.value.retry_after_seconds == 6
+    for _ in range(int(BURST_SECONDS)):
         rates.take(customer)
-    assert limited.value.retry_after_seconds == 4
-    rates.take(Viewer(ViewerKind.CUSTOMER, "globex"))
+    rates.wait(service, 1_000)
+    rates.wait(Viewer(ViewerKind.CUSTOMER, "globex"), 0)
+    now = 6.0
+    rates.wait(customer, 0)
