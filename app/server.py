@@ -28,8 +28,8 @@ WEBSOCKET_BYTES_MAX = 131_072
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
 COLLECTOR_THRESHOLDS = (2_000, 2, 250)
-"""How many new objects are looked at in one go: 2,000 take 1 ms, three times as many 3. All there are
-take 100 and more, and next to none of them is garbage: that is looked for after 1.5 million.
+"""How many new objects are looked at in one go: 2,000 take 1 ms, three times as many 3. All of them
+take 100 and hold next to no garbage: they are looked at after 1.5 million new ones.
 """
 
 SWITCH_SECONDS = 0.0001
