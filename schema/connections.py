@@ -20,6 +20,10 @@ First = Annotated[
         "together with last."
     ),
 ]
+FirstAlone = Annotated[
+    int | None,
+    argument("The newest so many of the page: 1 to 100, else BAD_USER_INPUT. Default 50."),
+]
 After = Annotated[
     str | None,
     argument("Only what is older than this cursor. BAD_USER_INPUT for what is no cursor."),
@@ -41,10 +45,11 @@ class PageInfo:
     """Where a page stands in its list."""
 
     has_next_page: bool = strawberry.field(
-        description="True where older ones follow after endCursor."
+        description="True where older ones follow after endCursor; with last, where before was given."
     )
     has_previous_page: bool = strawberry.field(
-        description="True where newer ones stand before startCursor."
+        description="True where newer ones stand before startCursor; with first, where after was "
+        "given."
     )
     start_cursor: str | None = strawberry.field(
         description="The cursor of the page's first and newest edge. Null on an empty page."

@@ -236,8 +236,8 @@ class StartJobInput:
         description=AMOUNT + " InsufficientCredits above what is available."
     )
     deadline_seconds: int = strawberry.field(
-        description="Seconds after its start at which it is refunded unless reported: 1 to "
-        "31,622,400."
+        description="Seconds from when it is booked until it is refunded, unless it is reported: "
+        "1 to 31,622,400."
     )
     detail: str | None = optional(DETAIL)
     campaign: str | None = optional(CAMPAIGN)
@@ -278,8 +278,9 @@ class FinishJobInput:
         "JobAlreadyFinished after another."
     )
     reason_code: str | None = optional(
-        "Why it did not wholly succeed: a refund's reason, or INPUT_POLICY or INVALID_INPUT, "
-        "else UnknownReason."
+        "Why it did not wholly succeed: a refund's reason, or INPUT_POLICY or INVALID_INPUT. "
+        "UnknownReason for what the catalogue has not, InvalidInput for what does not go with the "
+        "status."
     )
     detail: str | None = optional(DETAIL)
     done: int | None = optional(

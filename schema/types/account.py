@@ -17,7 +17,15 @@ from resolvers.related import Asked, related
 from resolvers.usage import Question, Window
 from schema import ids
 from schema.compiled import Ready, ToKeep, place_of
-from schema.connections import After, Before, First, JobConnection, Last, UsageConnection
+from schema.connections import (
+    After,
+    Before,
+    First,
+    FirstAlone,
+    JobConnection,
+    Last,
+    UsageConnection,
+)
 from schema.context import Info
 from schema.described import argument, field, given, optional, output
 from schema.enums import EntryKind, JobStatus
@@ -269,7 +277,7 @@ class Account(Node):
     async def jobs(
         self,
         info: Info,
-        first: First = None,
+        first: FirstAlone = None,
         after: After = None,
         status: Annotated[
             JobStatus | None, argument("Only jobs that stand there. Absent: all.")
