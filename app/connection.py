@@ -2,7 +2,7 @@
 
 Owns how long a connection waits for its reader and the codes with which the server itself closes.
 uvicorn waits for ever, and closes with 1011, which the npm graphql-ws client takes as final;
-after 1013 it comes back. Owns no messages: those are `schema.websocket`'s.
+after 1013 it comes back. Owns no messages: those are `websocket`'s.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class PageInfo:
     """Where a page stands in its list."""
 
     has_next_page: bool = strawberry.field(
-        description="True where older ones follow after endCursor; with last, where before was given."
+        description="True where older ones follow after endCursor; with last, where before was "
+        "given."
     )
     has_previous_page: bool = strawberry.field(
         description="True where newer ones stand before startCursor; with first, where after was "

@@ -35,8 +35,8 @@ _NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperat
 
 
 def presented(result: Any, request_id: str, *, hints: bool = True) -> list[dict[str, Any]]:
-    """The errors of an execution's result, ready to send; without `hints` they name nothing of the
-    schema that the request did not.
+    """The errors of an execution's result, ready to send; without `hints` they tell nobody what a
+    misspelt name may have been meant to be.
     """
     errors: Sequence[GraphQLError] = result.errors or ()
     shown = [_presented(error, request_id) for error in errors]

@@ -172,7 +172,7 @@ def _backend(dsn: str, broker_url: str | None) -> Backend:
             return PostgresBackend(url)
         case "memory":
             return ProcessBackend()
-        case "redis" | "rediss" | "unix":
+        case "redis" | "rediss":
             from subscriptions.backends.redis import RedisBackend
 
             return RedisBackend(url)
