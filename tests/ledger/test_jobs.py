@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from models.intents import ExpireJob, FinishJob
-from models.outcomes import JobAlreadyFinished, JobNotFound
-from models.records import EntryKind, Job, JobStatus
+from models.intents import AdjustBalance, ExpireJob, FinishJob
+from models.outcomes import InvalidInput, JobAlreadyFinished, JobNotFound, Outcome
+from models.records import CREDITS_MAX, EntryKind, Job, JobStatus
 from models.refund_rule import RULE, Ruling
 from tests.ledger.support import Ledger, counted, done, entry, instant
 
@@ -81,6 +81,33 @@ async def test_a_part_of_the_largest_charge_is_refunded_to_the_credit(ledger: Le
         report = ledger.finishing(job, JobStatus.PARTIAL, done=done_, total=total)
         exact = -(-charge * (total - done_) // total)
         assert entry(await ledger.book(report)).amount == exact, (charge, done_, total)
+
+
+async def test_every_charge_has_room_for_its_refund(ledger: Ledger) -> None:
+    """What was charged leaves room that no adjustment takes from its refund."""
+    account_id = await ledger.open(granted=CREDITS_MAX)
+    job = await ledger.start(account_id, 100)
+
+    async def adjusted(amount: int) -> Outcome:
+        return await ledger.book(
+            AdjustBalance(
+                account_id=account_id,
+                idempotency_key=ledger.key(),
+                amount=amount,
+                reason_code="MANUAL_CORRECTION",
+                note="A test.",
+                author="test",
+            )
+        )
+
+    before = await ledger.lines(account_id)
+    refused = await adjusted(1)
+    assert isinstance(refused, InvalidInput)
+    assert refused.field == "amount"
+    assert await ledger.lines(account_id) == before
+    assert [entry(await adjusted(amount)).amount for amount in (-1, 1)] == [-1, 1]
+    assert entry(await ledger.book(ledger.finishing(job, JobStatus.FAILED))).amount == 100
+    assert (await ledger.account(account_id)).balance == CREDITS_MAX
 
 
 async def test_a_job_that_never_reports_is_refunded_when_its_deadline_passes(
