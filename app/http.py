@@ -14,12 +14,14 @@ from typing import Any
 
 import orjson
 import structlog
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from strawberry.exceptions import MissingQueryError
 from strawberry.http.streaming import HTTPStreamTransport
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app import questions, streams, travel
@@ -51,12 +53,6 @@ class Subscribes(Malformed):
 
     def __init__(self) -> None:
         super().__init__(400, "Subscribe over a WebSocket, or with Accept: text/event-stream.")
-
-
-class NoSuchOperation(DocumentRefused):
-    """operationName must name one of the document's operations."""
-
-    code = errors.BAD_USER_INPUT
 
 
 async def answer(request: Request, process: Process) -> Response:
@@ -176,12 +172,13 @@ async def _execute(
             operation_name=question.operation_name,
             allowed_operation_types=_READING if reading else _ALL_AT_ONCE,
         )
-    except (CannotGetOperationTypeError, MissingQueryError):
-        raise NoSuchOperation from None
+    except (CannotGetOperationTypeError, MissingQueryError) as nothing:
+        told = GraphQLError(str(nothing), original_error=nothing)
+        return PreExecutionError(data=None, errors=[told])
     except InvalidOperationTypeError as wrong:
         if wrong.operation_type is OperationType.SUBSCRIPTION:
             raise Subscribes from None
-        raise Malformed(405, "A mutation must be POSTed.", headers={"Allow": "POST"}) from None
+        raise Malformed(405, errors.MUST_BE_POSTED, headers={"Allow": "POST"}) from None
 
 
 async def _cost(question: Question, context: Context, process: Process) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def question_of(message: Message) -> Question:
     return Question(
         request.get("query") or "",
         request.get("variables"),
-        request.get("operationName"),
+        request.get("operationName") or None,
         document_id=document_id_of(request),
     )
 

@@ -30,8 +30,14 @@ MESSAGE_LENGTH_MAX = 500
 _HINT = re.compile(r" Did you mean [^?]*\?")
 """What graphql-core adds to what is misspelt in variables, where it knows a similar name."""
 
-_NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
-"""What Strawberry raises for a document without the operation that was asked for."""
+MUST_BE_POSTED = "A mutation must be POSTed."
+_NO_SUCH_OPERATION = "operationName must name one of the document's operations."
+_NOTHING_TO_RUN: dict[type, str] = {
+    MissingQueryError: "query must be a text that is not empty.",
+    CannotGetOperationTypeError: _NO_SUCH_OPERATION,
+    InvalidOperationTypeError: MUST_BE_POSTED,
+}
+"""What Strawberry raises for a document without an operation that may be run, and what to say."""
 
 
 def presented(result: Any, request_id: str, *, hints: bool = True) -> list[dict[str, Any]]:
@@ -71,6 +77,8 @@ def unavailable(request_id: str, lost: BaseException | None) -> dict[str, Any]:
 
 
 def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    if sentence := _NOTHING_TO_RUN.get(type(error.original_error)):
+        return error_body(sentence, BAD_USER_INPUT)["errors"][0]
     code = _code(error)
     shown: dict[str, Any] = dict(error.formatted)
     if code == INTERNAL:
@@ -91,8 +99,6 @@ def _code(error: GraphQLError) -> str:
         cause = cause.original_error
     if isinstance(cause, RequestError):
         return cause.code
-    if isinstance(cause, _NOTHING_TO_RUN):
-        return VALIDATION_FAILED
     if isinstance(cause, CONNECTION_LOST):
         return UNAVAILABLE
     if cause is not None and not isinstance(cause, GraphQLError):

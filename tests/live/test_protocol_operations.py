@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,46 @@ async def test_complete_for_an_unknown_id_is_ignored(there: Door) -> None:
 
 async def test_what_may_be_null_or_absent_may_be_both(there: Door) -> None:
     async with there.introduced() as socket:
-        extras: list[Message] = [{}, {"operationName": None}, {"variables": None}, {"more": 1}]
+        extras: list[Message] = [
+            {},
+            {"operationName": None},
+            {"operationName": ""},
+            {"variables": None},
+            {"more": 1},
+        ]
         for n, extra in enumerate(extras):
             await socket.say({**request(**extra), "id": str(n)})
             assert (await socket.hear())["payload"] == {"data": {"viewer": {"kind": "CUSTOMER"}}}
             assert await socket.hear() == {"id": str(n), "type": "complete"}
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("query A { viewer { kind } }", "B"),
+        ("query A { viewer { kind } }", "A "),
+        ("fragment A on Query { viewer { kind } }", None),
+        ("fragment A on Query { viewer { kind } }", "A"),
+    ],
+)
+async def test_an_operation_that_is_not_there_is_told_of_alike_through_every_door(
+    there: Door, query: str, name: str | None
+) -> None:
+    asked = {"query": query, "operationName": name}
+    async with there.http() as http, there.introduced() as socket:
+        plain = (await http.post("/graphql", json=asked)).json()["errors"]
+        sse = {"Accept": "text/event-stream"}
+        streamed = (await http.post("/graphql", json=asked, headers=sse)).text.split("data: ")[1]
+        await socket.say(request(**asked))
+        said = await socket.hear()
+    assert plain == [
+        {
+            "message": "operationName must name one of the document's operations.",
+            "extensions": {"code": "BAD_USER_INPUT"},
+        }
+    ]
+    assert json.loads(streamed.partition("\r\n")[0])["errors"] == plain
+    assert (said["type"], said["payload"]) == ("error", plain)
 
 
 async def test_an_id_is_one_sockets_own(there: Door) -> None:
@@ -104,17 +140,14 @@ def _codes(errors: list[Message]) -> list[str]:
 
 REFUSED_DOCUMENTS = {
     "a syntax error": ({"query": "{ viewer {"}, "GRAPHQL_PARSE_FAILED"),
-    "an empty query": ({"query": ""}, "GRAPHQL_VALIDATION_FAILED"),
+    "an empty query": ({"query": ""}, "BAD_USER_INPUT"),
     "a blank query": ({"query": " "}, "GRAPHQL_PARSE_FAILED"),
     "an unknown field": ({"query": "{ nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
     "an unknown operation": (
         {"query": "query a { viewer { kind } }", "operationName": "b"},
-        "GRAPHQL_VALIDATION_FAILED",
+        "BAD_USER_INPUT",
     ),
-    "no operation": (
-        {"query": "fragment f on Viewer { kind }"},
-        "GRAPHQL_VALIDATION_FAILED",
-    ),
+    "no operation": ({"query": "fragment f on Viewer { kind }"}, "BAD_USER_INPUT"),
     "two root fields": (
         {
             "query": "subscription { a: refundLanded(account: 1) { account { id } } "
