@@ -58,11 +58,6 @@ class Server:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     @property
-    def open_files(self) -> int:
-        """Descriptors it holds: sockets above all."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208 - counted, not named
-
-    @property
     def is_running(self) -> bool:
         return Path(f"/proc/{self.pid}/fd").exists()
 
