@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from app.asgi import create_app
@@ -23,6 +24,7 @@ from app.logs import pass_over_what_was_given_up
 from app.patience import HttpProtocol
 from app.process import Process, running
 from app.settings import Settings
+from models.validation import check_time_zone
 
 WEBSOCKET_BYTES_MAX = 131_072
 KEEP_ALIVE_SECONDS = 30
@@ -85,17 +87,19 @@ async def serve(settings: Settings, on_listening: Callable[[str], None] | None =
     with bound(settings.host, settings.port) as listener:
         async with running(settings) as process:
             address = url_of(listener, settings.host)
-            favour_the_loop()
+            await favour_the_loop(process)
             pass_over_what_was_given_up()
             server = make_server(process, lambda: on_listening(address) if on_listening else None)
             await server.serve([listener])
 
 
-def favour_the_loop() -> None:
-    """Keep short what the loop has to wait for: the thread that judges documents, and the garbage
-    collector, which looks neither at what lives as long as the process nor often at the thousands
-    of sockets that live nearly as long.
+async def favour_the_loop(process: Process) -> None:
+    """Keep short what the loop has to wait for: what else the first who needs it would make ready,
+    the thread that judges documents, and the garbage collector, which looks neither at what lives
+    as long as the process nor often at the thousands of sockets that live nearly as long.
     """
+    await run_in_threadpool(check_time_zone, "", "UTC")  # all zones, and what streams are sent by
+    await process.schema.execute("{ __typename }")
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()

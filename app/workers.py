@@ -158,7 +158,7 @@ async def work(number: int, folder: Path, settings: Settings) -> None:
         running(settings) as process,
         colleagues.telling(places[number], lambda: process.metrics.text(process)),
     ):
-        favour_the_loop()
+        await favour_the_loop(process)
         pass_over_what_was_given_up()
         server = make_server(process, on_listening, lambda: colleagues.told_by(places))
         _when_alone(server.stop)
