@@ -28,7 +28,7 @@ from app import questions, streams, travel
 from app.accept import GRAPHQL_JSON, Accepted, accepted
 from app.pressure import ComeBack, TooSlow
 from app.process import Process
-from app.questions import Malformed, Question
+from app.questions import Headers, Malformed, Question
 from app.results import body_of, is_request_error
 from app.time_limit import OutOfTime
 from app.trusted import DocumentRefused
@@ -58,10 +58,11 @@ class Subscribes(Malformed):
 async def answer(request: Request, process: Process) -> Response:
     """Answer one request at `/graphql`."""
     request_id: str = request.scope["request_id"]
-    accept = accepted(request.headers.get("accept"))
+    headers = questions.headers_of(request)
+    accept = accepted(headers.get("accept"))
     media_type = accept.media_type
     try:
-        response = await _in_time(request, process, accept, request_id)
+        response = await _in_time(request, headers, process, accept, request_id)
     except Malformed as wrong:
         response = _refusal(wrong.status, str(wrong), wrong.code, media_type, wrong.headers)
     except Unauthenticated as wrong:
@@ -81,11 +82,11 @@ async def answer(request: Request, process: Process) -> Response:
     except Exception:
         log.exception("a request failed", request_id=request_id)
         response = _json(errors.internal_error(request_id), 500, media_type)
-    return travel.prepared(request, response)
+    return travel.prepared(request, headers, response)
 
 
 async def _in_time(
-    request: Request, process: Process, accept: Accepted, request_id: str
+    request: Request, headers: Headers, process: Process, accept: Accepted, request_id: str
 ) -> Response:
     """The answer, or the beginning of a stream, unless the client or we take too long.
 
@@ -95,7 +96,7 @@ async def _in_time(
     try:
         with process.time_limit:
             process.load.check()
-            viewer, question = await _asked(request, process)
+            viewer, question = await _asked(request, headers, process)
             return await _answered(request, process, viewer, question, accept, request_id)
     except OutOfTime:
         if question is None:
@@ -103,13 +104,13 @@ async def _in_time(
         raise TooSlow from None
 
 
-async def _asked(request: Request, process: Process) -> tuple[Viewer, Question]:
+async def _asked(request: Request, headers: Headers, process: Process) -> tuple[Viewer, Question]:
     """Who asks what."""
     if request.method not in ("GET", "POST"):
         raise Malformed(405, "Use POST, or GET for queries.", headers={"Allow": "GET, POST"})
-    viewer = await process.identity.viewer(request.headers.get("authorization"))
+    viewer = await process.identity.viewer(headers.get("authorization"))
     process.rates.take(viewer)
-    question = await questions.read(request, _body_bytes_max(viewer, process))
+    question = await questions.read(request, headers, _body_bytes_max(viewer, process))
     return viewer, process.trusted.question(question)
 
 

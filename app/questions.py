@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from app.accept import JSON
 from schema.errors import BAD_USER_INPUT, PARSE_FAILED
+
+Headers = dict[str, str]
+"""By their names in small letters."""
 
 
 class Malformed(Exception):
@@ -45,12 +47,20 @@ class Question:
     document_id: str | None = None
 
 
-async def read(request: Request, body_bytes_max: int) -> Question:
+def headers_of(request: Request) -> Headers:
+    """A request's headers; of several with one name, the first. Starlette looks through all of them
+    for each that is asked for.
+    """
+    raw = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+
+
+async def read(request: Request, headers: Headers, body_bytes_max: int) -> Question:
     """The question of a POST's body or a GET's parameters. Raises: Malformed."""
     if request.method == "GET":
         return _from_parameters(request)
-    _check_content(request.headers)
-    return question_of(parse_json(await _body(request, body_bytes_max)))
+    _check_content(headers)
+    return question_of(parse_json(await _body(request, headers, body_bytes_max)))
 
 
 def parse_json(text: bytes | str) -> Any:
@@ -125,8 +135,8 @@ def _check_content(headers: Headers) -> None:
         raise Malformed(415, "The body must not be compressed.")
 
 
-async def _body(request: Request, bytes_max: int) -> bytes:
-    length = request.headers.get("content-length", "0")
+async def _body(request: Request, headers: Headers, bytes_max: int) -> bytes:
+    length = headers.get("content-length", "0")
     if length.isdecimal() and int(length[:19]) > bytes_max:
         raise _too_large(bytes_max)
     body, is_whole = bytearray(), False

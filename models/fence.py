@@ -114,14 +114,17 @@ class Fence:
         """An idle connection that is still open: one bound to the account, or else, if no more may
         be opened, the one that has been idle for longest.
         """
-        alive = [bound for bound in self._idle if not bound.connection.is_closed()]
-        self._open -= len(self._idle) - len(alive)
-        self._idle = alive
-        for bound in reversed(alive):
-            if bound.account_id == account_id:
-                self._idle.remove(bound)
+        while self._idle:
+            place = next(
+                (n for n, bound in enumerate(self._idle) if bound.account_id == account_id), None
+            )
+            if place is None and self._open < self._size:
+                return None
+            bound = self._idle.pop(place or 0)
+            if not bound.connection.is_closed():
                 return bound
-        return self._idle.pop(0) if self._idle and self._open >= self._size else None
+            self._open -= 1
+        return None
 
     async def _opened(self) -> _Bound:
         self._open += 1

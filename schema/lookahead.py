@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple, cast
 
-from graphql import FieldNode, FragmentSpreadNode, SelectionSetNode, value_from_ast_untyped
+from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
+    SelectionSetNode,
+    VariableNode,
+    value_from_ast_untyped,
+)
 
 from schema.context import Info
 
@@ -19,13 +25,20 @@ a letter.
 """
 
 
+class _Given(NamedTuple):
+    """The arguments of a field: those that are written there, and the variables of the others."""
+
+    written: dict[str, Any]
+    variables: dict[str, str]
+
+
 class _Below(NamedTuple):
     """What stands below a field; `node` is kept, so that no other takes its identity."""
 
     node: FieldNode
     names: frozenset[str]
     """Of all fields, at any depth."""
-    fields: dict[str, list[FieldNode]]
+    fields: dict[str, list[_Given]]
     """Those that stand directly below, by name."""
 
 
@@ -64,15 +77,15 @@ def asked_below(info: Info) -> frozenset[str]:
 
 def arguments_below(info: Info, name: str) -> dict[str, Any] | None:
     """The arguments, not coerced, of the one field of this name that stands directly below the one
-    that is being resolved; None where there is none, or another.
+    that is being resolved, without variables in lists and objects; None where there is none, or
+    another.
     """
-    nodes = [node for below in _all_below(info) for node in below.fields.get(name, ())]
-    if len(nodes) != 1:
+    found = [given for below in _all_below(info) for given in below.fields.get(name, ())]
+    if len(found) != 1:
         return None
-    return {
-        argument.name.value: value_from_ast_untyped(argument.value, info.variable_values) or None
-        for argument in nodes[0].arguments or ()
-    }
+    ((written, variables),) = found
+    values = info.variable_values
+    return written | {argument: values.get(taken) for argument, taken in variables.items()}
 
 
 def _all_below(info: Info) -> list[_Below]:
@@ -83,9 +96,9 @@ def _all_below(info: Info) -> list[_Below]:
 
 def _looked_below(node: FieldNode, fragments: Any) -> _Below:
     names: set[str] = set()
-    direct: dict[str, list[FieldNode]] = {}
+    direct: dict[str, list[_Given]] = {}
     for field in _fields(node.selection_set, fragments, set()):
-        direct.setdefault(field.name.value, []).append(field)
+        direct.setdefault(field.name.value, []).append(_given(field))
     spread: set[str] = set()
     left = [node]
     while left:
@@ -93,6 +106,17 @@ def _looked_below(node: FieldNode, fragments: Any) -> _Below:
             names.add(field.name.value)
             left.append(field)
     return _Below(node, frozenset(names), direct)
+
+
+def _given(field: FieldNode) -> _Given:
+    given = _Given({}, {})
+    for argument in field.arguments or ():
+        name, value = argument.name.value, argument.value
+        if isinstance(value, VariableNode):
+            given.variables[name] = value.name.value
+        else:
+            given.written[name] = value_from_ast_untyped(value)
+    return given
 
 
 def _fields(

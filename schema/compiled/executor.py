@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType
+from graphql import DocumentNode, ExecutionResult, GraphQLError
 from graphql.execution.values import VariableValues
 from graphql.type import GraphQLSchema
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.graphql import OperationType
 
 from .plans import Plan, Plans
 from .prepared import Options, Prepared
@@ -162,7 +163,7 @@ def ready(
     if options.abort_signal is not None or options.hooks is not None:
         return make()
     plan = plans_of(schema).known(known.operation, values.coerced)
-    if plan is None or known.type is OperationType.SUBSCRIPTION:
+    if plan is None or known.kind is OperationType.SUBSCRIPTION:
         return make()
     return Run(plan, known, root, context, values, make)
 

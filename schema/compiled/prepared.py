@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLError, OperationType, Undefined, is_non_null_type
+from graphql import GraphQLError, Undefined, is_non_null_type
 from graphql.execution import (
     Executor,
     MiddlewareManager,
@@ -21,6 +21,7 @@ from graphql.execution import (
 )
 from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.execution.values import VariableValues, VariableValueSource
+from strawberry.types.graphql import OperationType
 
 from .variables import Read, reader
 
@@ -56,21 +57,18 @@ class Options:
 class Prepared:
     """One operation of a document."""
 
-    __slots__ = ("_variables", "fragment_definitions", "fragments", "operation")
+    __slots__ = ("_variables", "fragment_definitions", "fragments", "kind", "operation")
 
     def __init__(self, executor: Executor[Any]) -> None:
         self.fragment_definitions = executor.fragment_definitions
         self.fragments = executor.fragments
         self.operation = executor.operation
+        self.kind = OperationType(executor.operation.operation.value)
         self._variables: list[tuple[str, Any, Read | None]] = []
         for node in executor.operation.variable_definitions or ():
             signature = get_variable_signature(executor.schema, node)
             read = None if isinstance(signature, GraphQLError) else reader(signature.type)
             self._variables.append((node.variable.name.value, signature, read))
-
-    @property
-    def type(self) -> OperationType:
-        return self.operation.operation
 
     def executor(
         self,

@@ -80,7 +80,7 @@ class CompiledSchema(strawberry.Schema):
         if not issubclass(cls, CompiledExecutor):
             return None
         known = plans_of(self._schema).prepared(text, name)
-        if known is None or known.type.value not in [kind.value for kind in allowed]:
+        if known is None or known.kind not in list(allowed):  # a set would hash it, in Python
             return None
         if not all(map(_looks_at_documents, self.extensions)):
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import strawberry
 
@@ -139,11 +139,17 @@ async def page_read(
     return UsageConnection(page=page, known=await related(db, page, wanted, last_seq))
 
 
-class Ahead(NamedTuple):
-    """A page that was read together with its account."""
+_ARGUMENTS = ("first", "after", "last", "before", "filter")
 
+
+class Ahead(NamedTuple):
+    """A page of lines that is asked for below an account."""
+
+    given: tuple[Any, ...]
+    """The arguments of `usage`, in their order."""
     asked: Question
-    page: feed.Page
+    page: feed.Page | None = None
+    """The page, where it was read together with the account."""
 
 
 @output
@@ -219,15 +225,17 @@ class Account(Node):
     ) -> UsageConnection:
         """Its lines, newest first: those that its balance is the sum of."""
         account_id, last_seq = self.record.id, self.record.last_seq
-        asked = question(account_id, first, after, last, before, filter)
-        pages, place = info.context.services.pages, place_of(info)
-        if not admit(info.context.viewer, Scope.READ, account_id):
+        given = first, after, last, before, filter
+        ahead = self.ahead if self.ahead is not None and self.ahead.given == given else None
+        asked = question(account_id, *given) if ahead is None else ahead.asked
+        context, place = info.context, place_of(info)
+        pages = context.services.pages
+        if not admit(context.viewer, Scope.READ, account_id):
             place = None
         shown = None if place is None else pages.get(asked, last_seq, place)
         if shown is not None:
             return cast("UsageConnection", Ready(shown))
-        ahead = self.ahead.page if self.ahead is not None and self.ahead.asked == asked else None
-        page = await page_read(info, asked, (0, last_seq), last_seq, ahead)
+        page = await page_read(info, asked, (0, last_seq), last_seq, ahead and ahead.page)
         if place is None or not page.known.is_settled:
             return page
         keep = partial(pages.keep, asked, last_seq, place)
@@ -303,25 +311,30 @@ async def account_read(info: Info, account_id: int | None) -> Account | None:
 
     Raises: Forbidden.
     """
-    db, viewer = info.context.db, info.context.viewer
-    asked = None if account_id is None else _asked_ahead(info, account_id)
-    if asked is None or asked in info.context.services.pages:
+    context = info.context
+    db, viewer = context.db, context.viewer
+    ahead = None if account_id is None else _asked_ahead(info, account_id)
+    if ahead is None or ahead.asked in context.services.pages:
         record = await accounts.by_id(db, viewer, account_id)
-        return None if record is None else Account(record=record)
+        return None if record is None else Account(record=record, ahead=ahead)
+    asked = ahead.asked
     found = await accounts.with_page(db, viewer, asked.account_id, asked.window.slice())
-    return None if found is None else Account(record=found[0], ahead=Ahead(asked, found[1]))
+    if found is None:
+        return None
+    return Account(record=found[0], ahead=Ahead(ahead.given, asked, found[1]))
 
 
-def _asked_ahead(info: Info, account_id: int) -> Question | None:
+def _asked_ahead(info: Info, account_id: int) -> Ahead | None:
     """The page of newest lines, not filtered, that is asked for below an account."""
-    given = arguments_below(info, "usage")
-    if given is None or given.get("last") or given.get("filter"):
+    below = arguments_below(info, "usage")
+    if below is None:
+        return None
+    given = first, after, last, before, filter_ = [below.get(name) for name in _ARGUMENTS]
+    if last is not None or filter_ is not None:
         return None
     try:
-        asked = question(
-            account_id, given.get("first"), given.get("after"), None, given.get("before"), None
-        )
+        asked = question(account_id, first, after, None, before, None)
         asked.window.slice()
     except BadInput:
         return None  # `usage` says so itself
-    return asked
+    return Ahead(tuple(given), asked)
