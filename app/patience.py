@@ -32,7 +32,6 @@ class HttpProtocol(HttpToolsProtocol):
     _listening: asyncio.TimerHandle | None = None
     _is_handed_over = False
     _under_way: Any = None
-    _is_in_head = True
     _unheard_bytes = 0
     """What came in that was neither a whole head nor a body: the parser keeps it, however long."""
 
@@ -53,20 +52,14 @@ class HttpProtocol(HttpToolsProtocol):
             wait = self.seconds_to_finish if is_left_over else self.seconds_to_ask
             self._asking = self._later(wait)
 
-    def on_message_begin(self) -> None:
-        self._is_in_head = True
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._is_in_head:  # what trails a body was not there when the request was let in
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        self._is_in_head, self._unheard_bytes = False, 0
+        self._unheard_bytes = 0
         size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
         if size > HEADER_BYTES_MAX:
             raise ValueError("the head is too large")  # the parser refuses the request with 400
         super().on_headers_complete()
+        # What trails a body goes to the copy: it was not there when the request was let in.
+        self.headers = self.headers.copy()
 
     def on_body(self, body: bytes) -> None:
         self._unheard_bytes = 0

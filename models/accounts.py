@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from models.database import Reads
 from models.records import Account
-from models.rows import ACCOUNT, account_of
+from models.rows import ACCOUNT
 
 
 async def by_ids(db: Reads, ids: Sequence[int]) -> dict[int, Account]:
     rows = await db.fetch(f"select {ACCOUNT} from account a where a.id = any($1::bigint[])", ids)
-    return {row["id"]: account_of(row) for row in rows}
+    return {row["id"]: Account(*row) for row in rows}
 
 
 async def by_id(db: Reads, account_id: int) -> Account | None:
@@ -20,9 +20,9 @@ async def by_id(db: Reads, account_id: int) -> Account | None:
         account_id,
         binding=f"select {ACCOUNT} from bound_account($1) a",
     )
-    return account_of(row) if row else None
+    return Account(*row) if row else None
 
 
 async def by_key(db: Reads, key: str) -> Account | None:
     row = await db.fetchrow(f"select {ACCOUNT} from account a where a.key = $1", key)
-    return account_of(row) if row else None
+    return Account(*row) if row else None

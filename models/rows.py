@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from models.records import (
-    Account,
     Entry,
     EntryKind,
     Fault,
@@ -33,6 +32,7 @@ Ref = tuple[int, int]
 ACCOUNT = (
     "a.id, a.key, a.name, a.unit, a.scale, a.time_zone, a.overdraft_limit, a.balance, a.last_seq"
 )
+"""To select from `account a`, in the order of `Account`."""
 
 ENTRY = (
     "e.account_id, e.seq, e.kind, e.amount, e.balance_after, "
@@ -71,20 +71,6 @@ def reason_of(code: str, row: Row) -> Reason:
 @lru_cache(maxsize=1_024)
 def _reason(code: str, kind: str, title: str, fault: str) -> Reason:
     return Reason(code=code, kind=kind, title=title, fault=Fault(fault))
-
-
-def account_of(row: Row) -> Account:
-    return Account(
-        id=row["id"],
-        key=row["key"],
-        name=row["name"],
-        unit=row["unit"],
-        scale=row["scale"],
-        time_zone=row["time_zone"],
-        overdraft_limit=row["overdraft_limit"],
-        balance=row["balance"],
-        last_seq=row["last_seq"],
-    )
 
 
 def entries_of(rows: Iterable[Iterable[Any]]) -> list[Entry]:

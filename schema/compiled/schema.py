@@ -9,6 +9,7 @@ Owns the way past parsing, validation and the extensions around them. Owns no ex
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,7 @@ from .prepared import Options
 from .runtime import Coroutine
 
 _AROUND_OPERATIONS = ("on_operation", "on_execute", "resolve", "get_results")
+_PLAIN = Options(is_awaitable=optimized_is_awaitable)
 _AT_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
@@ -84,9 +86,9 @@ class CompiledSchema(strawberry.Schema):
             return None
         if not all(map(_looks_at_documents, self.extensions)):
             return None
-        options = Options(
-            is_awaitable=optimized_is_awaitable, operation_extensions=operation_extensions
-        )
+        options = _PLAIN
+        if operation_extensions is not None:
+            options = replace(_PLAIN, operation_extensions=operation_extensions)
         return ready(cls, self._schema, known, root, context, variables, options)
 
 
