@@ -159,9 +159,9 @@ WRONG: dict[str, tuple[Attempt, str]] = {
                "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"), "200"),
     "garbage": (sending(bytes(range(256)) * 4 + b"\r\n\r\n"), REFUSED),
     "a TLS greeting": (sending(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"), REFUSED),
-    "TRACE": (_lines("TRACE /graphql HTTP/1.1", HOST, "$"), "405"),
+    "TRACE": (_lines("TRACE /graphql HTTP/1.1", HOST, "$"), "405 BAD_USER_INPUT"),
     "CONNECT": (_lines("CONNECT evil.example:443 HTTP/1.1", HOST), REFUSED),
-    "DELETE": (_lines("DELETE /graphql HTTP/1.1", HOST, "$"), "405"),
+    "DELETE": (_lines("DELETE /graphql HTTP/1.1", HOST, "$"), "405 BAD_USER_INPUT"),
     "a method of our own": (_lines("FROBNICATE /graphql HTTP/1.1", HOST, "$"), REFUSED),
     "an absolute address of elsewhere": (_lines("GET http://evil.example/x HTTP/1.1", HOST), "404"),
     "an asterisk": (_lines("OPTIONS * HTTP/1.1", HOST), "404"),
@@ -201,7 +201,11 @@ CROSS_SITE = [
         "200",
         _from({**_PAGE, **JSON}, "POST", "/graphql", ASKED),
     ),
-    Case("a preflight of another site", "405", _from(_ASKS, "OPTIONS", "/graphql")),
+    Case(
+        "a preflight of another site",
+        "405 BAD_USER_INPUT",
+        _from(_ASKS, "OPTIONS", "/graphql"),
+    ),
     Case("an export for another site", "400 BAD_USER_INPUT", _from(_PAGE, "GET", "/export?a=b")),
 ]
 

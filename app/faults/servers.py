@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS_MAX = 15.0
+START_SECONDS_MAX = 60.0
 STOP_SECONDS_MAX = 30.0
 RESTART_PAUSE_SECONDS = 0.3
 

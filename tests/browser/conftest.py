@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.api.support import Caller
 from tests.browser.support import (
@@ -26,6 +26,7 @@ from tests.browser.support import (
 from tests.conftest import execute, with_database
 
 DATABASE = "browser_tests"
+expect.set_options(timeout=20_000)
 together = pytest_asyncio.fixture(loop_scope="session", scope="session")
 each = pytest_asyncio.fixture(loop_scope="session")
 

@@ -266,7 +266,7 @@ async def test_a_stopped_bell_ends_every_subscriber_at_once(ledger: Ledger, bell
     for reader in readers:
         await reader.until(1)
     bell.stop()
-    await eventually(lambda: all(reader.ended for reader in readers), within_seconds=1)
+    await eventually(lambda: all(reader.ended for reader in readers))
     assert [line async for line in follow(bell, accounts[0], since=0)] == []
 
 

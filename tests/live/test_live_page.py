@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app import streams
 from app.connection import WebSocketProtocol
+from app.process import STREAMS_MAX
 from app.server import WEBSOCKET_BYTES_MAX
 from app.websocket import Sockets
 from subscriptions.bell import POLL_SECONDS
@@ -25,6 +26,7 @@ def test_the_page_names_the_limits_that_there_are() -> None:
     for sentence in (
         f"at most {_default('operations_max')} operations",
         f"at most {_default('per_account_max')} sockets",
+        f"at most {STREAMS_MAX} streams",
         f"at most {WEBSOCKET_BYTES_MAX // 1024} KiB",
         f"within {_default('seconds_to_init'):g} seconds",
         f"closed with 1013 after {WebSocketProtocol.seconds_to_send:g} seconds",

@@ -67,7 +67,7 @@ async def test_an_expired_token_makes_the_npm_client_come_back_with_a_fresh_one(
 ) -> None:
     monkeypatch.setattr("resolvers.identity.LEEWAY_SECONDS", 0)
     async with door(database_url, tmp_path) as there:
-        tokens = [there.signer.token("ada", seconds=2), there.token]
+        tokens = [there.signer.token("ada", seconds=6), there.token]
         async with npm_client(there.websocket_url, there.account, *tokens) as client:
             await there.grant(5)
             await eventually(lambda: client.told("closed") == [Code.FORBIDDEN])

@@ -155,7 +155,8 @@ async def test_an_account_has_so_many_sockets_and_no_more(
             async with there.socket() as third:
                 payload = {"authorization": f"Bearer {there.token}"}
                 await third.say({"type": "connection_init", "payload": payload})
-                assert await third.closed() == (1013, "Too many sockets for this account")
+                told = "Too many sockets for this account: end one first."
+                assert await third.closed() == (1013, told)
             async with there.introduced(there.signer.token("another")) as other:
                 assert await other.is_open()
             async with there.introduced(await there.service_key()) as service:

@@ -92,6 +92,38 @@ async def test_a_reader_that_leaves_leaves_nothing_behind(there: Door) -> None:
     await eventually(lambda: bell.followers == 0)
 
 
+async def test_an_account_holds_so_many_streams_open_and_no_more(
+    there: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(there.process.streams, "most", 2)
+    asked = {"query": LANDED, "variables": {"account": there.account}}
+    sse = {"Accept": "text/event-stream"}
+    async with there.http() as http:
+        async with _events(there, LANDED, account=there.account):
+            async with _events(there, LANDED, account=there.account):
+                for refused in (
+                    await http.post("/graphql", json=asked, headers=sse),
+                    await http.get("/export", params={"account": there.account}),
+                ):
+                    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+                    (error,) = refused.json()["errors"]
+                    assert error["extensions"]["code"] == "RATE_LIMITED"
+                async with _events(there, VIEWER, await there.service_key()) as others:
+                    assert (await others.hear())[0] == "next"
+            for _ in range(5):  # each is given back by its end
+                await eventually(lambda: there.process.services.bell.followers == 1)
+                assert (await http.get("/export", params={"account": there.account})).is_success
+                async with _events(there, VIEWER) as another:
+                    assert (await another.hear())[0] == "next"
+                    assert await another.hear() == ("complete", None)
+        cut = {"query": "subscription { nothing }"}
+        for _ in range(5):
+            assert (await http.post("/graphql", json=cut, headers=sse)).is_success
+        await eventually(lambda: there.process.services.bell.followers == 0)
+        async with _events(there, LANDED, account=there.account):
+            pass
+
+
 async def test_a_query_is_one_event_and_complete(there: Door) -> None:
     async with _events(there, "{ viewer { kind } }") as events:
         assert await events.hear() == ("next", {"data": {"viewer": {"kind": "CUSTOMER"}}})
@@ -159,7 +191,7 @@ async def test_a_stream_ends_with_token_expired_when_its_token_does(
     there: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("resolvers.identity.LEEWAY_SECONDS", 0)
-    token = there.signer.token("ada", seconds=2)
+    token = there.signer.token("ada", seconds=5)
     async with _events(there, LANDED, token, account=there.account, since=FROM_THE_START) as events:
         await there.grant(1)
         assert await events.hear_seq() == 1
