@@ -11,7 +11,7 @@ import csv
 import io
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,11 +22,12 @@ import strawberry
 from graphql import GraphQLError
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from app.doorway import away
 from app.pressure import ComeBack
 from app.process import Process
+from app.streams import LongResponse
 from models import feed
 from models.database import CONNECTION_LOST
 from models.records import Account, EntryKind
@@ -103,17 +104,18 @@ async def _answer(request: Request, process: Process) -> Response:
     wanted = _filter(given, account)
     render = _csv if form == "csv" else _json_lines
     pages = export.lines(db, account, wanted)
-    parts = _parts(render, pages, account, zone, partial(process.exports.of, viewer.name))
-    first = await anext(parts)
-    return StreamingResponse(
-        _stream(first, parts),
-        headers={
+    async with AsyncExitStack() as held:
+        held.enter_context(process.streams.by(viewer))
+        parts = _parts(render, pages, account, zone, partial(process.exports.of, viewer.name))
+        held.push_async_callback(parts.aclose)
+        first = await anext(parts)
+        headers = {
             "Content-Type": _MEDIA_TYPES[form],
             "Content-Disposition": f'attachment; filename="{_name(account, wanted, zone)}.{form}"',
             "Cache-Control": "no-store",
             "Vary": "Accept, Authorization",
-        },
-    )
+        }
+        return LongResponse(_stream(first, parts), headers, held.pop_all())
 
 
 def _format(request: Request) -> str:
@@ -174,10 +176,9 @@ def _day(instant: datetime, zone: ZoneInfo, less: timedelta = timedelta()) -> st
 
 
 async def _stream(first: bytes, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    async with aclosing(parts):
-        yield first
-        async for part in parts:
-            yield part
+    yield first
+    async for part in parts:
+        yield part
 
 
 async def _parts(

@@ -8,6 +8,7 @@ Owns statuses. Owns no parsing of requests (`accept`, `questions`) and no render
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -126,20 +127,22 @@ async def _answered(
     reading = request.method == "GET"
 
     async def stream(transport: HTTPStreamTransport) -> Response:
-        with process.load:
-            begun = context.accepted = asyncio.Event()
-            results = await process.schema.stream(
-                question.query,
-                variable_values=question.variables,
-                context_value=context,
-                operation_name=question.operation_name,
-                allowed_operation_types=(_READING if reading else _ALL_AT_ONCE)
-                | {OperationType.SUBSCRIPTION},
-            )
-            authorization = request.headers.get("authorization")
-            review = partial(process.identity.viewer, authorization, remembered=False)
-            tell = partial(body_of, request_id=request_id, process=process)
-            return await streams.response(results, transport, viewer, begun, tell, review)
+        async with AsyncExitStack() as held:
+            held.enter_context(process.streams.by(viewer))
+            with process.load:
+                begun = context.accepted = asyncio.Event()
+                results = await process.schema.stream(
+                    question.query,
+                    variable_values=question.variables,
+                    context_value=context,
+                    operation_name=question.operation_name,
+                    allowed_operation_types=(_READING if reading else _ALL_AT_ONCE)
+                    | {OperationType.SUBSCRIPTION},
+                )
+                authorization = request.headers.get("authorization")
+                review = partial(process.identity.viewer, authorization, remembered=False)
+                tell = partial(body_of, request_id=request_id, process=process)
+                return await streams.response(results, transport, viewer, begun, tell, review, held)
 
     if accept.stream is not None and accept.is_stream_only:
         return await stream(accept.stream)

@@ -1,7 +1,8 @@
 """How much is asked at once: who is answered now, and who is told to come back.
 
-Owns the rate of each account and each service, and the number of requests in execution. Owns no
-limits of a single operation (`schema.limits`) and none of sockets (`websocket`).
+Owns the rate of each account and each service, what each account holds open, and the number of
+requests in execution. Owns no limits of a single operation (`schema.limits`) and none of a socket
+(`websocket`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from resolvers.access import Viewer, ViewerKind
 
@@ -123,6 +126,42 @@ class _Buckets:
         self._paid_until[name] = max(now, self._paid_until.get(name, now)) + seconds
         if len(self._paid_until) > _REMEMBERED_MAX:  # full ones are as good as none
             self._paid_until = {n: until for n, until in self._paid_until.items() if until > now}
+
+
+class Held:
+    """What each account's customers hold open for as long as they like, such as sockets: so many
+    and no more. Services are known to us, and not counted.
+    """
+
+    def __init__(self, what: str, most: int) -> None:
+        self.what = what
+        self.most = most
+        self._open: Counter[str] = Counter()
+
+    def take(self, viewer: Viewer) -> None:
+        """Hold one more. Raises: RateLimited."""
+        if viewer.kind is ViewerKind.SERVICE:
+            return
+        if self._open[viewer.name] >= self.most:
+            raise RateLimited(f"Too many {self.what} for this account: end one first.")
+        self._open[viewer.name] += 1
+
+    def give_back(self, viewer: Viewer) -> None:
+        """Hold one less."""
+        if viewer.kind is ViewerKind.SERVICE:
+            return
+        self._open[viewer.name] -= 1
+        if not self._open[viewer.name]:
+            del self._open[viewer.name]
+
+    @contextmanager
+    def by(self, viewer: Viewer) -> Generator[None]:
+        """Hold one more until the end of the block. Raises: RateLimited."""
+        self.take(viewer)
+        try:
+            yield
+        finally:
+            self.give_back(viewer)
 
 
 class Load:

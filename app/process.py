@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from app.metrics import Metrics
-from app.pressure import Load, Rates
+from app.pressure import Held, Load, Rates
 from app.settings import Settings, SettingsError
 from app.time_limit import TimeLimit
 from app.trusted import Trusted
@@ -35,6 +35,9 @@ from subscriptions.bell import Bell
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 2.0
+STREAMS_MAX = 100
+"""Of one account's customers at a time, exports included."""
+
 SWEEPS_IN_A_ROW_MAX = 20
 """Full batches taken without a pause: jobs that cannot be ended must not keep it spinning."""
 
@@ -52,6 +55,7 @@ class Process:
     metrics: Metrics
     trusted: Trusted
     time_limit: TimeLimit
+    streams: Held = field(default_factory=lambda: Held("streams", STREAMS_MAX))
     exports: Turns = field(default_factory=Turns)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

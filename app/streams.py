@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
 import orjson
@@ -38,16 +38,33 @@ async def response(
     accepted: asyncio.Event,
     tell: Callable[[Any], dict[str, Any]],
     review: Callable[[], Awaitable[Any]],
+    held: AsyncExitStack,
 ) -> Response:
     """A response that lasts as long as the results and the credential do, which `review` tells by
-    raising Unauthenticated; `tell` makes a result's body.
+    raising Unauthenticated; `tell` makes a result's body, and what is `held` is let go at the end.
 
     Guarantees: begins once the subscription is accepted, so that whatever a client does after it
     sees the response lands in the stream.
     """
     stream = _Stream(results, viewer, tell, review)
+    held.push_async_callback(stream.close)
     await stream.accepted(accepted)
-    return _StreamResponse(stream, transport)
+    headers = {**transport.headers, "Cache-Control": "no-store, no-transform"}
+    return LongResponse(_chunks(stream, transport), headers, held.pop_all())
+
+
+class LongResponse(StreamingResponse):
+    """A response that lets go of what is held for it however it ends, begun or not."""
+
+    def __init__(
+        self, content: AsyncIterable[str | bytes], headers: dict[str, str], held: AsyncExitStack
+    ) -> None:
+        super().__init__(content, headers=headers)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
 
 
 class _Stream:
@@ -71,9 +88,6 @@ class _Stream:
         waiting = asyncio.create_task(accepted.wait())
         try:
             await asyncio.wait({waiting, self._upcoming}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await self.close()
-            raise
         finally:
             waiting.cancel()
 
@@ -117,19 +131,6 @@ class _Stream:
         with suppress(asyncio.CancelledError, Exception):
             await self._upcoming
         await self._results.aclose()
-
-
-class _StreamResponse(StreamingResponse):
-    def __init__(self, stream: _Stream, transport: HTTPStreamTransport) -> None:
-        self._stream = stream
-        headers = {**transport.headers, "Cache-Control": "no-store, no-transform"}
-        super().__init__(_chunks(stream, transport), headers=headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._stream.close()
 
 
 async def _chunks(stream: _Stream, transport: HTTPStreamTransport) -> AsyncGenerator[str, None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, cast
@@ -23,7 +22,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 
 from app.doorway import new_request_id
 from app.messages import Closing, Code, Message, question_of, read
-from app.pressure import Beginning, ComeBack, TooSlow
+from app.pressure import Beginning, ComeBack, Held, RateLimited, TooSlow
 from app.process import Process
 from app.questions import Question
 from app.results import body_of, is_request_error
@@ -61,12 +60,10 @@ class Sockets:
         """
         self.process = process
         self.live = Live(process.schema)
-        self.per_account_max = per_account_max
+        self.held = Held("sockets", per_account_max)
         self.operations_max = operations_max
         self.seconds_to_init = seconds_to_init
         self.seconds_between_reviews = seconds_between_reviews
-        self.open: Counter[str] = Counter()
-        """Sockets of customers, by account."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,11 +160,8 @@ class _Conversation:
     async def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._viewer is not None and self._viewer.kind is ViewerKind.CUSTOMER:
-            name = self._viewer.name
-            self._sockets.open[name] -= 1
-            if not self._sockets.open[name]:
-                del self._sockets.open[name]
+        if self._viewer is not None:
+            self._sockets.held.give_back(self._viewer)
         operations = list(self._operations.values())
         for operation in operations:
             operation.cancel()
@@ -206,13 +200,13 @@ class _Conversation:
         await self._send({"type": "connection_ack"})
 
     def _admit(self, viewer: Viewer) -> None:
+        try:
+            self._sockets.held.take(viewer)
+        except RateLimited as many:
+            raise Closing(Code.TRY_AGAIN_LATER, str(many)) from None
+        self._viewer = viewer
         if viewer.kind is ViewerKind.SERVICE:
             self._later(self._sockets.seconds_between_reviews, self._review)
-        elif self._sockets.open[viewer.name] < self._sockets.per_account_max:
-            self._sockets.open[viewer.name] += 1
-        else:
-            raise Closing(Code.TRY_AGAIN_LATER, "Too many sockets for this account")
-        self._viewer = viewer
         if viewer.expires_at is not None:
             self._later(viewer.expires_at - time.time(), self._expire)
 
