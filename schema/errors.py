@@ -49,6 +49,8 @@ def presented(result: Any, request_id: str, *, hints: bool = True) -> list[dict[
     if not hints:
         for error in shown:
             error["message"] = _HINT.sub("", error["message"])
+    for error in errors:
+        _let_go(error)
     return shown
 
 
@@ -91,6 +93,15 @@ def _presented(error: GraphQLError, request_id: str) -> dict[str, Any]:
         shown["message"] = error.message[: MESSAGE_LENGTH_MAX - 1] + "…"
     shown["extensions"] = {"code": code}
     return shown
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Forget the frames that an error went through: they hold it, and all that was asked, until the
+    garbage collector comes.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _code(error: GraphQLError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from graphql import GraphQLError, Location, Node, Token, get_introspection_query
 from app.abuse.documents import TEXTS
 from schema import limits
 from schema.documents import Documents
+from schema.errors import presented
 from schema.schema import build_schema
 from tests.compiled.comparing import core
 
@@ -185,6 +187,25 @@ async def test_a_refused_document_leaves_next_to_nothing_for_the_collector() -> 
         gc.enable()
     assert len(left) > 30
     assert {name: count for name, count in left.items() if count > GARBAGE_MAX} == {}
+
+
+async def test_an_error_leaves_what_was_asked_to_no_collector() -> None:
+    schema, left = build_schema(), list[int]()
+    ids = ["x"] * 101
+    gc.disable()
+    try:
+        for _ in range(4):  # not known, known, compiled
+            gc.freeze()
+            asked = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+            result = await schema.execute(asked, {"ids": ids}, SimpleNamespace(viewer=None))
+            (error,) = presented(result, "an id")
+            assert "at most 100" in error["message"]
+            del result
+            left.append(gc.collect())
+    finally:
+        gc.unfreeze()
+        gc.enable()
+    assert left[-1] == 0, left
 
 
 def parts_alive() -> int:
