@@ -224,14 +224,16 @@ class Customer:
         self._process = process
         self._taken: list[float] = []
         self._troubles: list[str] | None = None
+        self._is_over = False
         self.head = LINES_OF_ANY
+        self.tasks = [asyncio.create_task(work()) for work in (self._listen, self._write)]
 
     def taken(self) -> list[float]:
         """How long its pages took since this was asked last."""
         taken, self._taken = self._taken, []
         return taken
 
-    async def listen(self) -> None:
+    async def _listen(self) -> None:
         """Hear what it says until its end."""
         assert self._process.stdout is not None  # noqa: S101
         async for line in self._process.stdout:
@@ -240,12 +242,14 @@ class Customer:
                 self._taken.append(said["took_seconds"])
             self._troubles = said.get("troubles", self._troubles)
 
-    async def write(self) -> None:
-        """Book a line in its account now and then, for ever."""
+    async def _write(self) -> None:
+        """Book a line in its account now and then, until it is over."""
         account = ids.to_account(self._there.accounts["good"])
         assert account is not None  # noqa: S101
         for number in itertools.count():
             await asyncio.sleep(LINE_EVERY_SECONDS)
+            if self._is_over:
+                return
             key = f"beside-{number}"
             await self._there.writer.book(
                 GrantCredits(
@@ -255,11 +259,14 @@ class Customer:
             self.head += 1
 
     async def troubles(self) -> list[str]:
-        """End it; what it had to complain of."""
+        """End it, and the lines that land; what it had to complain of."""
         assert self._process.stdin is not None  # noqa: S101
+        listening, writing = self.tasks
+        self._is_over = True
+        await writing
         self._process.stdin.write(json.dumps({"head": self.head}).encode() + b"\n")
         await asyncio.wait_for(self._process.wait(), 30)
-        await asyncio.sleep(0.1)
+        await listening
         return ["the customer vanished"] if self._troubles is None else self._troubles
 
 
@@ -278,7 +285,6 @@ async def _customer(there: Stage) -> AsyncGenerator[Customer]:
         limit=2**22,
     )
     customer = Customer(there, process)
-    tasks = [asyncio.create_task(work()) for work in (customer.listen, customer.write)]
     try:
         await asyncio.sleep(1.0)
         customer.taken()  # the first pages warm it up
@@ -287,9 +293,9 @@ async def _customer(there: Stage) -> AsyncGenerator[Customer]:
         if process.returncode is None:
             process.kill()
             await process.wait()
-        for task in tasks:
+        for task in customer.tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*customer.tasks, return_exceptions=True)
 
 
 async def _of_the_ledger(there: Stage, head: int) -> list[str]:
