@@ -121,6 +121,13 @@ async def test_without_a_credential_not_even_the_schema_is_told(api: Api) -> Non
     )
 
 
+async def test_of_several_credentials_the_first_counts(api: Api, service: Caller) -> None:
+    right, wrong = [("Authorization", f"Bearer {token}") for token in (service.token, "nonsense")]
+    for headers, status in (([right, wrong], 200), ([wrong, right], 401)):
+        response = await api.caller(None).http.post("/graphql", json=ASKED, headers=headers)
+        assert response.status_code == status
+
+
 async def test_the_scheme_is_read_in_any_case(api: Api, service: Caller) -> None:
     response = await service.http.post(
         "/graphql", json=ASKED, headers={"Authorization": f"bEaReR   {service.token}"}

@@ -168,7 +168,7 @@ async def test_a_statement_reads_behind_the_fence_too(api: Api, service: Caller)
 async def test_connections_that_the_database_closed_are_not_lent_again(
     api: Api, service: Caller, database_url: str
 ) -> None:
-    own, _ = await two_account_ids(service)
+    own, foreign = await two_account_ids(service)
     async with fence_of(database_url, size=2) as fence:
         reads = fence.around(own)
         await asyncio.gather(*(reads.fetchval("select pg_sleep(0.1)") for _ in range(2)))
@@ -179,6 +179,7 @@ async def test_connections_that_the_database_closed_are_not_lent_again(
             )
         assert ended >= 2
         await asyncio.sleep(0.2)
+        assert await fence.around(foreign).fetchval("select count(*) from entry") == 3
         assert await reads.fetchval("select count(*) from entry") == 3
         assert await asyncio.gather(*(reads.fetchval("select 1") for _ in range(4))) == [1] * 4
 

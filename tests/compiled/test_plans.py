@@ -91,6 +91,28 @@ def test_a_forgotten_plan_leaves_nothing_to_the_garbage_collector() -> None:
     assert set(left.values()) == {0}, left
 
 
+class Made(CompiledExecutor):
+    """Counts how many of graphql-core's executors were made."""
+
+    count = 0
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        Made.count += 1
+
+
+@pytest.mark.parametrize(("text", "made"), [("{ number }", 0), ("{ number sure }", 1)])
+async def test_an_executor_is_made_only_for_what_a_plan_did_not_foresee(
+    text: str, made: int
+) -> None:
+    schema = awkward.build(Made)
+    for _ in range(3):
+        Made.count = 0
+        result = await schema.execute(text, context_value=menagerie.World())
+        assert [error.path for error in result.errors or ()] == [["sure"]] * made
+    assert Made.count == made
+
+
 def test_a_plan_knows_a_text_and_never_who_asks() -> None:
     schema = core(awkward.build())
     text = "query ($n: Int) { box { echo(number: $n) } }"
