@@ -155,7 +155,7 @@ async def test_an_id_costs_no_parsing_of_its_own(
             parsed.append(text)
             super().__init__(text, **options)
 
-    monkeypatch.setattr(documents, "Parser", Counted)
+    monkeypatch.setattr(documents, "_Parser", Counted)
     for asked in (by_hash(VIEWER), by_id(sha256(VIEWER)), {"query": VIEWER}) * 3:
         assert (await post(customer, asked)).status_code == 200
     assert parsed == [VIEWER]
