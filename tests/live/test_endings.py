@@ -28,6 +28,13 @@ class Impatient(WebSocketProtocol):
     seconds_to_linger = 1.0
 
 
+class Patient(WebSocketProtocol):
+    """Gives up on nobody while a test lasts."""
+
+    seconds_to_send = 120.0
+    seconds_to_linger = 120.0
+
+
 async def _introduce(raw: sockets.socket, there: Door) -> None:
     token = {"authorization": f"Bearer {there.token}"}
     await say(raw, {"type": "connection_init", "payload": token})
@@ -158,7 +165,7 @@ async def test_a_stopped_server_completes_its_event_streams(
 async def test_a_stop_is_in_order_beside_a_client_that_said_goodbye_and_reads_nothing(
     database_url: str, tmp_path: Path
 ) -> None:
-    async with door(database_url, tmp_path) as there, raw_socket(there) as raw:
+    async with door(database_url, tmp_path, protocol=Patient) as there, raw_socket(there) as raw:
         await _follow_more_than_buffers_hold(raw, there)
         await asyncio.sleep(0.5)
         await asyncio.get_running_loop().sock_sendall(raw, EMPTY_CLOSE)
