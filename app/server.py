@@ -29,9 +29,9 @@ from models.validation import check_time_zone
 WEBSOCKET_BYTES_MAX = 131_072
 KEEP_ALIVE_SECONDS = 30
 BACKLOG = 2_048
-COLLECTOR_THRESHOLDS = (2_000, 2, 250)
+COLLECTOR_THRESHOLDS = (2_000, 2, 50)
 """How many new objects are looked at in one go: 2,000 take 1 ms, three times as many 3. All of them
-take 100 and hold next to no garbage: they are looked at after 1.5 million new ones.
+take up to 100 and hold little garbage, but that little is large: after 300,000 new ones it goes.
 """
 
 SWITCH_SECONDS = 0.0001
