@@ -13,7 +13,7 @@ import pytest
 from models import accounts as ledger_accounts
 from models import feed, statements
 from models import fence as models_fence
-from models.database import CUSTOMER_ROLE, Database
+from models.database import CUSTOMER_ROLE
 from models.fence import Fence
 from models.intents import GrantCredits
 from models.wire import BOOK, encode
@@ -22,6 +22,7 @@ from resolvers import statements as asked_statements
 from schema import ids
 from tests.api.support import Api, Caller, events
 from tests.owner import owner_of
+from tests.waiting import somebody_waits
 
 FOREIGN = """
 query ($account: ID!, $charge: ID!, $job: ID!, $from: DateTime!, $to: DateTime!) {
@@ -272,22 +273,13 @@ async def test_an_account_and_the_page_read_with_it_are_of_one_moment(
             async with connection.transaction():
                 await connection.execute("lock table account in access exclusive mode")
                 reading = asyncio.create_task(feed.account_and_page(fence.around(own), own, piece))
-                await _waits_for_an_account(api.process.services.db)
+                await somebody_waits(api.process.services.db)
                 await connection.fetch(BOOK, [encode(grant)])
             found = await reading
         assert found is not None
         account, page = found
         oldest = newer_than or 0
         assert [entry.seq for entry in page.entries] == list(range(account.last_seq, oldest, -1))
-
-
-async def _waits_for_an_account(db: Database) -> None:
-    waits = "select from pg_locks where relation = 'account'::regclass and not granted"
-    for _ in range(1_000):
-        if await db.fetch(waits):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("nobody waits for an account")
 
 
 async def test_a_migration_beneath_the_fence_is_not_noticed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Iterable
@@ -63,16 +62,6 @@ class Ledger:
         connection = await asyncpg.connect(self.url)
         self._stack.push_async_callback(connection.close, timeout=5)
         return connection
-
-    async def somebody_waits(self) -> None:
-        """Wait until a statement waits for a lock."""
-        waiting = (
-            "select from pg_stat_activity"
-            " where datname = current_database() and wait_event_type = 'Lock'"
-        )
-        async with asyncio.timeout(30):
-            while not await self.db.fetch(waiting):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
 
     async def book(self, intent: Intent) -> Outcome:
         return await self.writer.book(intent)

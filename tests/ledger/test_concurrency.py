@@ -20,6 +20,7 @@ from models.refund_rule import Ruling
 from models.sweep import sweep
 from models.writer import Writer
 from tests.ledger.support import Ledger, counted, done, entry, only
+from tests.waiting import somebody_waits
 
 WRITERS = 64
 PROCESSES = 4
@@ -293,7 +294,7 @@ async def test_an_account_opened_while_a_batch_waits_for_its_locks_is_not_there_
         await blocker.execute("select from account where id = $1 for update", known)
         intents = [charge(ledger, known, 1), charge(ledger, unborn, 1)]
         waiting = asyncio.create_task(ledger.writer.book_many(intents))
-        await ledger.somebody_waits()
+        await somebody_waits(ledger.db)
         other = await ledger.another_writer()
         opened = done(await other.book(OpenAccount(idempotency_key="b", name="B")))
         assert opened.account.id == unborn
@@ -310,7 +311,7 @@ async def test_a_line_is_recorded_at_the_clocks_time_once_its_lock_is_held(ledge
     async with blocker.transaction():
         await blocker.execute("select from account where id = $1 for update", account_id)
         waiting = asyncio.create_task(ledger.charge(account_id, 1))
-        await ledger.somebody_waits()
+        await somebody_waits(ledger.db)
         held_until = await blocker.fetchval("select clock_timestamp()")
     assert (await waiting).recorded_at > held_until
 

@@ -19,6 +19,7 @@ from models.outcomes import InvalidInput
 from models.records import Entry, EntryKind, JobStatus, Statement, Totals
 from models.wire import encode
 from tests.ledger.support import Ledger, counted, done, instant
+from tests.waiting import somebody_waits
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -253,7 +254,7 @@ async def test_a_statement_whose_boundary_has_passed_waits_for_the_write_in_flig
         passed = await clock(ledger)
         period = (passed, passed + day) if boundary == "start" else (passed - day, passed)
         reading = asyncio.create_task(read(ledger, account_id, *period))
-        await ledger.somebody_waits()
+        await somebody_waits(ledger.db)
         assert not reading.done()
         await in_flight.commit()
     statement = await reading
